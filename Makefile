@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Every entry point. `make help` lists them; the work is done in scripts/ and
+# in tools/testing/cxl/emulator/run.py.
+
+BUILD ?= build
+JOBS  ?= $(shell nproc)
+override BUILD := $(abspath $(BUILD))
+export BUILD JOBS KSRC FORCE ALL
+
+RUN := python3 tools/testing/cxl/emulator/run.py
+
+.PHONY: help demo check tree wip refresh series kernel kunit guest-test lint shell bench \
+	clean setup
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "Variables: BUILD=$(BUILD)  JOBS=$(JOBS)"
+	@echo "           KSRC=/path/to/linux  a 7.3 tree of your own (else Debian's is fetched)"
+
+demo: kernel ## boot our kernel in QEMU, take memory from the device, use it, give it back
+	@$(RUN) demo
+
+check: ## everything that can be checked; last line: N passed, N failed
+	@scripts/check
+
+tree: setup ## kernel tree in BUILD/linux: a commit a patch (FORCE=1 drops your commits)
+	@scripts/tree
+
+refresh: ## write the commits of BUILD/linux back into patches/ and the new files
+	@scripts/refresh
+
+series: tree ## patches for `git am` in BUILD/series, proved on the pristine base
+	@scripts/series
+
+kernel: wip ## build the kernel tree as it is, work in progress included
+	@scripts/kernel
+
+kunit: wip ## KUnit suites, built in, in a kernel of their own
+	@$(RUN) kunit
+
+guest-test: kernel ## tests in QEMU: all, or T=name for one
+	@$(RUN) test $(T)
+
+lint: wip ## W=1, sparse, checkpatch, kernel-doc
+	@scripts/lint
+
+shell: kernel ## boot and hand over a console with the device attached
+	@$(RUN) shell
+
+bench: kernel ## measure
+	@$(RUN) bench
+
+clean: ## remove what was built (ALL=1: the kernel tree and downloads, too)
+	@scripts/clean
+
+setup: ## install what is missing from Debian
+	@scripts/setup
+
+# Before a build: like `tree`, but commits not yet refreshed are no hindrance.
+wip: setup
+	@scripts/tree --ensure

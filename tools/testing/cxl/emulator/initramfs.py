@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Build the test guest's root file system.
+
+The archive is written here, byte by byte, so that neither root nor cpio nor a
+distribution image is needed: busybox, the kernel's modules, the test programs
+and one init script are all there is in the guest.
+"""
+
+import gzip
+import io
+import os
+import shutil
+import stat
+import struct
+import subprocess
+from pathlib import Path
+
+GUEST_SOURCES = Path(__file__).resolve().parent / "guest"
+
+# What modprobe reads; everything else below lib/modules/VERSION but the
+# modules themselves stays out.
+MODULE_INDEXES = ("modules.dep", "modules.alias", "modules.symbols",
+                  "modules.softdep", "modules.builtin")
+
+
+class SetupError(Exception):
+    """Something outside the tests is missing; the text says what to do."""
+
+
+class Cpio:
+    """A cpio archive of the "newc" kind, the one that the kernel unpacks."""
+
+    def __init__(self):
+        self._out = io.BytesIO()
+        self._inode = 0
+        self._directories = set()
+
+    def _entry(self, name, mode, data=b"", rdev=(0, 0)):
+        self._inode += 1
+        raw = name.encode() + b"\0"
+        fields = (self._inode, mode, 0, 0, 1, 0, len(data), 0, 0, *rdev,
+                  len(raw), 0)
+        header = b"070701" + b"".join(b"%08x" % field for field in fields)
+        self._out.write(header + raw)
+        self._pad()
+        self._out.write(data)
+        self._pad()
+
+    def _pad(self):
+        self._out.write(b"\0" * (-self._out.tell() % 4))
+
+    def directory(self, name):
+        """Add a directory and those above it, each once."""
+        if not name or name in self._directories:
+            return
+        self.directory(os.path.dirname(name))
+        self._directories.add(name)
+        self._entry(name, stat.S_IFDIR | 0o755)
+
+    def file(self, name, data, mode=0o644):
+        """Add a regular file with its directories."""
+        self.directory(os.path.dirname(name))
+        self._entry(name, stat.S_IFREG | mode, data)
+
+    def console(self):
+        """Add /dev/console: init has no standard output without it."""
+        self.directory("dev")
+        self._entry("dev/console", stat.S_IFCHR | 0o600, rdev=(5, 1))
+
+    def finish(self):
+        """Return the compressed archive."""
+        self._entry("TRAILER!!!", 0)
+        return gzip.compress(self._out.getvalue(), compresslevel=1, mtime=0)
+
+
+def compile_tool(source, target):
+    """Compile one static guest program, unless the result is up to date."""
+    if target.exists() and target.stat().st_mtime > source.stat().st_mtime:
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    command = ["gcc", "-static", "-O1", "-Wall", "-o", str(target),
+               str(source)]
+    result = subprocess.run(command, capture_output=True, text=True,
+                            check=False)
+    if result.returncode:
+        raise SetupError(f"{' '.join(command)}\n{result.stderr}")
+
+
+def add_tools(archive, build):
+    """Compile and add the programs of guest/."""
+    for source in sorted(GUEST_SOURCES.glob("*.c")):
+        target = build / "run" / "tools" / source.stem
+        compile_tool(source, target)
+        archive.file(f"tools/{source.stem}", target.read_bytes(), 0o755)
+
+
+def is_static(program):
+    """Whether an x86-64 ELF program asks for no dynamic loader."""
+    pt_interp = 3
+    table, = struct.unpack_from("<Q", program, 32)
+    size, count = struct.unpack_from("<HH", program, 54)
+    return all(struct.unpack_from("<I", program, table + i * size)[0] !=
+               pt_interp for i in range(count))
+
+
+def add_busybox(archive):
+    """Add the static busybox; init makes the links to its applets."""
+    busybox = shutil.which("busybox", path=os.environ.get("PATH", "") +
+                           ":/bin:/usr/bin")
+    if not busybox:
+        raise SetupError("no busybox found: install busybox-static")
+    program = Path(busybox).read_bytes()
+    if not is_static(program):
+        raise SetupError(f"{busybox} is not static: install busybox-static")
+    archive.file("bin/busybox", program, 0o755)
+
+
+def add_modules(archive, modroot):
+    """Add every module of the one kernel version below modroot."""
+    versions = sorted((modroot / "lib" / "modules").glob("*/modules.dep"))
+    if len(versions) != 1:
+        raise SetupError(f"expected one kernel's modules in {modroot}, found "
+                         f"{len(versions)}: run `make kernel`")
+    top = versions[0].parent
+    for path in sorted(top.rglob("*.ko")):
+        archive.file(str(path.relative_to(modroot)), path.read_bytes())
+    for index in MODULE_INDEXES:
+        if (top / index).exists():
+            archive.file(str((top / index).relative_to(modroot)),
+                         (top / index).read_bytes())
+
+
+def build_initramfs(build, target):
+    """Write the guest's initramfs for the kernel of build to target."""
+    archive = Cpio()
+    for name in ("proc", "sys", "tmp", "sbin", "usr/bin"):
+        archive.directory(name)
+    archive.console()
+    add_busybox(archive)
+    add_tools(archive, build)
+    add_modules(archive, build / "modroot")
+    archive.file("init", (GUEST_SOURCES / "init").read_bytes(), 0o755)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(archive.finish())

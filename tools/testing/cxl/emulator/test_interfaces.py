@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What user space is told, and what it may not do; machines without DC."""
+
+import re
+
+from costs import BLOCK, blocks
+from guest import CXL, MODULES, seed_device
+from lending import ask_back, dc_region, lend, take_back
+from testlib import check, check_equal, test
+from vm import GuestError, MIB
+
+TRACING = "/sys/kernel/tracing"
+RAW_ALLOW_ALL = "/sys/kernel/debug/cxl/mbox/raw_allow_all"
+
+
+def dc_events(t):
+    """The Dynamic Capacity events among the uevents so far."""
+    events = []
+    for line in t.guest.read("/tmp/uevents").splitlines():
+        words = line.split()
+        event = dict(word.split("=", 1) for word in words if "=" in word)
+        if "CXL_DC_EVENT" in event:
+            check(words[0].startswith("change@"), f"uevent {words[0]}")
+            events.append((event["CXL_DC_EVENT"], int(event["OFFSET"], 0),
+                           int(event["LENGTH"], 0)))
+    return events
+
+
+@test()
+def uevents(t):
+    """User space hears when capacity comes, is asked for, and goes."""
+    t.guest.sh("uevents >/tmp/uevents 2>&1 &")
+    t.guest.until("the listener", lambda: "listening" in t.guest.read(
+        "/tmp/uevents"))
+    region = dc_region(t)
+    extent = (4 * BLOCK, 2 * BLOCK)
+    lend(t, region, [extent])
+    device = seed_device(t.guest, region)
+    name = device.claim()
+    ask_back(t, region, [extent])
+    t.guest.wait_state(name, "release-pending")
+    device.give_back()
+    t.guest.wait_ranges(region, [])
+    expected = [(event, *extent)
+                for event in ("add", "release-request", "released")]
+    t.guest.until("the last uevent", lambda: len(dc_events(t)) >= 3)
+    check_equal(dc_events(t), expected, "uevents")
+
+
+@test()
+def trace_event_for_each_record(t):
+    """The trace event cxl_dynamic_capacity is one line a record."""
+    event = f"{TRACING}/events/cxl/cxl_dynamic_capacity/enable"
+    t.guest.write(event, "1")
+    t.guest.sh(f"echo > {TRACING}/trace")
+    region = dc_region(t)
+    lend(t, region, blocks(5, stride=2))
+    take_back(t, region, blocks(5, stride=2))
+    t.guest.write(event, "0")
+    lines = re.findall(r"cxl_dynamic_capacity: .*",
+                       t.guest.read(f"{TRACING}/trace"))
+    t.guest.sh(f"echo > {TRACING}/trace")
+    for line in lines[:1] + lines[-1:]:
+        t.note(line)
+    check_equal(len(lines), 10, "trace lines of 5 adds and 5 releases")
+
+
+@test()
+def raw_mailbox_is_closed(t):
+    """Nobody answers offers or releases memory behind the driver's back, not
+    even with every raw command allowed."""
+    region = dc_region(t)
+    lend(t, region, blocks(1))
+    node = f"/dev/cxl/{t.guest.memdev()}"
+    for allow in ("N", "Y"):
+        t.guest.write(RAW_ALLOW_ALL, allow)
+        for opcode in ("0x4802", "0x4803"):
+            _, answer = t.vm.run(f"mboxraw send {node} {opcode}")
+            check_equal(answer, "refused EPERM",
+                        f"raw {opcode}, raw_allow_all={allow}")
+    t.guest.write(RAW_ALLOW_ALL, "N")
+    t.guest.wait_ranges(region, blocks(1))
+
+
+@test()
+def statistics_count(t):
+    """The statistics in debugfs count a chain and its commands."""
+    before = t.guest.counters()
+    check(before, "debugfs dynamic_capacity shows no counter")
+    region = dc_region(t)
+    lend(t, region, blocks(3))
+    after = t.guest.counters()
+    changed = {name: after[name] - before.get(name, 0) for name in after
+               if after[name] != before.get(name, 0)}
+    t.note(f"one chain of 3 counts as {changed}")
+    check(3 in changed.values(), "no counter went up by 3")
+    check(1 in changed.values(), "no counter went up by 1")
+
+
+@test("plain")
+def plain_device_unchanged(t):
+    """A memory device without Dynamic Capacity is what it was: one RAM
+    partition, no trace of DC, a region that holds data."""
+    guest = t.guest
+    check(not guest.exists(guest.partition("dynamic_ram_1")),
+          "a partition is shown that the device does not have")
+    check_equal(guest.refusal(
+        f"{CXL}/{guest.free_endpoint_decoder()}/mode", "dynamic_ram_1"),
+        "EINVAL", "decoder mode without the partition")
+    region = guest.create_region("ram")
+    device = seed_device(guest, region)
+    check_equal(device.size(), 512 * MIB, "size")
+    device.bind()
+    check_equal(device.mem("write", 8 * MIB, 2 * BLOCK, 4), "written", "write")
+    check_equal(device.mem("verify", 8 * MIB, 2 * BLOCK, 4), "verified",
+                "verify")
+    check_equal(device.mem("touch", 512 * MIB), "SIGBUS", "beyond the end")
+    device.unbind()
+
+
+@test("plain")
+def plain_device_kmem(t):
+    """An ordinary region still becomes system RAM by itself."""
+    region = t.guest.create_region("ram")
+    t.guest.load(["kmem"])
+    driver = f"/sys/bus/dax/devices/{region.seed}/driver"
+    t.guest.until("kmem", lambda: t.guest.exists(driver))
+    check_equal(t.guest.sh(f"basename $(readlink {driver})"), "kmem",
+                "driver of an ordinary region")
+    t.guest.sh(f"echo {region.seed} > /sys/bus/dax/drivers/kmem/unbind")
+    t.guest.sh("rmmod kmem")
+
+
+@test("plain")
+def plain_device_reload(t):
+    """Unloading and loading everything brings an ordinary device back."""
+    t.guest.unload_all()
+    t.guest.load()
+    t.guest.create_region("ram")
+
+
+@test("none", loaded=False)
+def no_cxl_device(t):
+    """A machine without any CXL device boots, loads and unloads all the
+    modules, and shows no device."""
+    t.guest.load(MODULES + ("kmem", "fsdev_dax"))
+    check_equal(t.guest.names(CXL, "mem*"), [], "memory devices")
+    t.guest.unload_all()
+
+
+def kunit_cases(results):
+    """The cases of one suite's results: [(name, passed, skip reason)]."""
+    return [(match[2], match[1] == "ok", match[3]) for match in re.finditer(
+        r"^    (ok|not ok) \d+ (\S+)(?: # SKIP ?(.*))?", results,
+        re.MULTILINE)]
+
+
+@test("none", loaded=False)
+def kunit(t):
+    """The KUnit suites run as modules; each of their cases is counted."""
+    t.vm.sh("modprobe cxl_dcd_kunit", 300)
+    directory = "/sys/kernel/debug/kunit"
+    count = 0
+    for suite in t.guest.names(directory, "*"):
+        results = t.guest.read(f"{directory}/{suite}/results")
+        for name, passed, skip in kunit_cases(results):
+            count += 1
+            t.result(f"kunit.{suite}.{name}", None if passed else results,
+                     skip=skip)
+    if not count:
+        raise GuestError("no KUnit case ran")
+    t.guest.sh("rmmod cxl_dcd_kunit")

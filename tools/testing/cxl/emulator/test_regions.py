@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Discovery, and regions over the partitions."""
+
+from costs import BLOCK, blocks
+from guest import CXL, seed_device
+from lending import (ask_back, claimed_device, dc_region, device_base, lend,
+                     offer_refused)
+from testlib import check, check_equal, test
+from vm import MIB
+
+GIB = 1 << 30
+
+
+@test()
+def discovery_partitions(t):
+    """The memory device shows the two partitions that it has, with their
+    properties, and no third; its static memory is as before."""
+    guest = t.guest
+    for mode in ("dynamic_ram_1", "dynamic_ram_2"):
+        path = guest.partition(mode)
+        check_equal(guest.number(f"{path}/size"), GIB, f"{mode} size")
+        check_equal(guest.number(f"{path}/block_size"), BLOCK,
+                    f"{mode} block_size")
+        check_equal(guest.number(f"{path}/sharable"), 0, f"{mode} sharable")
+        check_equal(guest.number(f"{path}/read_only"), 0, f"{mode} read_only")
+    check(not guest.exists(guest.partition("dynamic_ram_3")),
+          "a partition that does not exist is shown")
+    check_equal(guest.number(f"{guest.partition('ram')}/size"), 512 * MIB,
+                "static memory")
+
+
+@test()
+def discovery_decoders(t):
+    """The root decoder offers all eight modes, since it is made before any
+    device is known; an endpoint decoder takes only the modes that its device
+    has."""
+    guest = t.guest
+    root = f"{CXL}/{guest.root_decoder()}"
+    for number in range(1, 9):
+        mode = f"dynamic_ram_{number}"
+        check_equal(guest.read(f"{root}/cap_{mode}"), "1", f"cap_{mode}")
+        check(guest.read(f"{root}/create_{mode}_region").startswith("region"),
+              f"create_{mode}_region names no region")
+    decoder = f"{CXL}/{guest.free_endpoint_decoder()}"
+    for mode in ("dynamic_ram_1", "dynamic_ram_2"):
+        guest.write(f"{decoder}/mode", mode)
+        check_equal(guest.read(f"{decoder}/mode"), mode, "decoder mode")
+    check_equal(guest.refusal(f"{decoder}/mode", "dynamic_ram_3"), "EINVAL",
+                "mode of no partition")
+    check_equal(guest.refusal(f"{decoder}/mode", "dynamic_ram_9"), "EINVAL",
+                "mode that is none")
+
+
+@test()
+def region_over_each_partition(t):
+    """A region can be made over either partition alone; it starts with a seed
+    device of size 0 and with no extent."""
+    for number in (1, 2):
+        region = dc_region(t, number)
+        check_equal(t.guest.read(f"{CXL}/{region.name}/mode"), region.mode,
+                    "region mode")
+        seed = seed_device(t.guest, region)
+        check_equal(seed.size(), 0, "size of the seed device")
+        check_equal(t.guest.ranges(region), [], "extents of a new region")
+        check_equal(t.guest.available(region), 0, "available_size")
+        lend(t, region, [(BLOCK, BLOCK)])
+        t.guest.check_invariant()
+        t.guest.destroy_regions()
+
+
+@test()
+def regions_over_both_partitions(t):
+    """Both partitions and the static memory are used at once, and an extent
+    appears in the region of its own partition, at its own place."""
+    ram = t.guest.create_region("ram")
+    first, second = dc_region(t, 1), dc_region(t, 2)
+    lend(t, first, [(0, 2 * BLOCK)])
+    lend(t, second, [(4 * BLOCK, BLOCK)])
+    check_equal(t.guest.ranges(first), [(0, 2 * BLOCK)], "first region")
+    check_equal(t.guest.ranges(second), [(4 * BLOCK, BLOCK)], "second region")
+    check_equal(sorted(t.guest.device_ranges()),
+                [(device_base(t, first), 2 * BLOCK),
+                 (device_base(t, second) + 4 * BLOCK, BLOCK)],
+                "the device's list")
+    static = seed_device(t.guest, ram)
+    static.bind()
+    for seed, device in enumerate((static, claimed_device(t, first),
+                                   claimed_device(t, second))):
+        check_equal(device.mem("write", 0, BLOCK, seed), "written", "write")
+    for seed, name in enumerate((ram, first, second)):
+        device = seed_device(t.guest, name)
+        check_equal(device.mem("verify", 0, BLOCK, seed), "verified", "verify")
+
+
+@test()
+def region_has_one_way(t):
+    """Interleaving of Dynamic Capacity is refused."""
+    root = f"{CXL}/{t.guest.root_decoder()}"
+    name = t.guest.read(f"{root}/create_dynamic_ram_1_region")
+    t.guest.write(f"{root}/create_dynamic_ram_1_region", name)
+    t.guest.write(f"{CXL}/{name}/interleave_granularity", "256")
+    check_equal(t.guest.refusal(f"{CXL}/{name}/interleave_ways", "2"),
+                "EINVAL", "two ways")
+    t.guest.write(f"{root}/delete_region", name)
+
+
+@test()
+def add_without_region_is_refused(t):
+    """No region, no acceptance; the answer is sent all the same, and the same
+    memory can be lent once there is a region."""
+    offer_refused(t, 0, blocks(2))
+    check_equal(t.guest.device_ranges(), [], "the device's list")
+    region = dc_region(t)
+    check_equal(t.guest.ranges(region), [], "extents of a new region")
+    lend(t, region, blocks(2))
+
+
+@test()
+def add_to_partition_without_region_is_refused(t):
+    """A region over one partition is none for the other."""
+    region = dc_region(t, 1)
+    offer_refused(t, 1, blocks(1))
+    lend(t, region, blocks(1))
+
+
+@test()
+def region_destroy_releases(t):
+    """Destroying a region gives back all that it holds: the device lists
+    nothing, and the same ranges can be lent to a new region."""
+    ranges = blocks(8, stride=3)
+    for _ in range(2):
+        region = dc_region(t)
+        lend(t, region, ranges)
+        t.guest.destroy_regions()
+        check_equal(t.guest.device_ranges(), [], "the device's list")
+
+
+@test()
+def region_destroy_with_claim(t):
+    """The region goes while its seed device has a claim on an extent that
+    arrived at run time, first without, then with a driver."""
+    for bind in (False, True):
+        region = dc_region(t)
+        lend(t, region, [(0, 4 * BLOCK), (8 * BLOCK, BLOCK)])
+        device = seed_device(t.guest, region)
+        device.claim()
+        if bind:
+            device.bind()
+            check_equal(device.mem("write", 0, BLOCK, 1), "written", "write")
+        t.guest.destroy_regions()
+        check_equal(t.guest.device_ranges(), [], "the device's list")
+
+
+@test()
+def region_destroy_with_release_pending(t):
+    """What was asked for and still in use goes with the region."""
+    region = dc_region(t)
+    lend(t, region, [(0, 2 * BLOCK)])
+    device = seed_device(t.guest, region)
+    name = device.claim()
+    ask_back(t, region, [(0, 2 * BLOCK)])
+    t.guest.wait_state(name, "release-pending")
+    t.guest.destroy_regions()
+    check_equal(t.guest.device_ranges(), [], "the device's list")
