@@ -210,6 +210,28 @@ def size_rules(t):
 
 
 @test()
+def align_rules(t):
+    """An alignment that an extent does not start and end at is refused, be it
+    set before or after the claim."""
+    gigabyte = str(1 << 30)
+    region = dc_region(t)
+    lend(t, region, [(BLOCK, BLOCK)])
+    device = seed_device(t.guest, region)
+    align = device.attribute("align")
+    before = t.guest.read(align)
+    t.guest.write(align, gigabyte)
+    check_equal(t.guest.refusal(device.attribute("uuid"), "0"), "EINVAL",
+                "claim of 2 MiB at an alignment of 1 GiB")
+    check_equal(t.guest.available(region), BLOCK, "available_size")
+    t.guest.write(align, before)
+    device.claim()
+    check_equal(t.guest.refusal(align, gigabyte), "EINVAL",
+                "alignment of 1 GiB after the claim")
+    check_equal(t.guest.read(align), before, "align")
+    device.give_back()
+
+
+@test()
 def release_free_extent(t):
     """What nobody uses goes at once, and can be lent again."""
     region = dc_region(t)

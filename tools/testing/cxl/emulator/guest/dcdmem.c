@@ -101,14 +101,17 @@ static int touch_word(const char *path, __u64 offset)
 	return 0;
 }
 
-/* Keep the memory mapped, one page of every 2 MiB touched, until a signal. */
+/*
+ * Keep the memory mapped, one page of every 2 MiB written to (with what it has),
+ * until a signal.
+ */
 static int hold_range(const char *path, __u64 len)
 {
 	__u64 *mem = map_range(path, 0, len);
 	__u64 offset;
 
 	for (offset = 0; offset < len; offset += DAX_ALIGN)
-		__atomic_store_n(mem + offset / sizeof(*mem), offset, __ATOMIC_RELAXED);
+		__atomic_fetch_add(mem + offset / sizeof(*mem), 0, __ATOMIC_RELAXED);
 	printf("held\n");
 	fflush(stdout);
 	pause();

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Dynamic Capacity Devices: the DC event log
+ *
+ * The log has an ordered worker of its own for each device. It is started by
+ * whatever interrupt shows the log's bit in the event status register, and reads
+ * until that bit falls: one Get Event Records, one Clear and one response make up
+ * the cost of a chain.
+ *
+ * A record is cleared before it is acted on: a record that could not be cleared
+ * comes again, one that was acted on twice would be answered twice.
+ */
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+#include <cxlmem.h>
+#include <cxl.h>
+#include "core.h"
+#include "dcd.h"
+#include "trace.h"
+
+/* So many Get Event Records in a row, then the worker takes a rest */
+#define DRAIN_MAX	256
+#define DRAIN_REST	msecs_to_jiffies(1000)
+
+static void handle_record(struct cxl_dcd *dcd, struct cxl_event_record_raw *raw)
+{
+	struct cxl_event_dc *dc = (struct cxl_event_dc *)&raw->event;
+	struct cxl_memdev_state *mds = dcd->mds;
+	struct cxl_extent_record record;
+
+	dcd->stats.records++;
+	if (!uuid_equal(&raw->id, &CXL_EVENT_DC_UUID)) {
+		dcd->stats.unknown++;
+		trace_cxl_generic_event(mds->cxlds.cxlmd, CXL_EVENT_TYPE_DCD,
+					&raw->id, &raw->event.generic);
+		dev_warn_ratelimited(mds->cxlds.dev,
+				     "Unknown record in the DC event log: %pUb\n",
+				     &raw->id);
+		return;
+	}
+
+	trace_cxl_dynamic_capacity(mds->cxlds.cxlmd, CXL_EVENT_TYPE_DCD, dc);
+	cxl_dc_decode_record(dc, &record);
+	switch (dc->event_type) {
+	case CXL_DC_ADD_CAPACITY:
+		cxl_extents_add_record(&dcd->extents, &record);
+		break;
+	case CXL_DC_RELEASE_CAPACITY:
+		cxl_extents_release_record(&dcd->extents, &record);
+		break;
+	default:
+		dcd->stats.unknown++;
+		dev_warn_ratelimited(mds->cxlds.dev,
+				     "DC event type %u at DPA %#llx is not supported\n",
+				     dc->event_type, record.start);
+	}
+}
+
+/* Number of records in @dcd->events, bounded by the buffer, or errno */
+static int get_records(struct cxl_dcd *dcd)
+{
+	struct cxl_mailbox *mbox = dcd->wire.mbox;
+	struct cxl_get_event_payload *events = dcd->events;
+	u8 log = CXL_EVENT_TYPE_DCD;
+	struct cxl_mbox_cmd cmd = {
+		.opcode = CXL_MBOX_OP_GET_EVENT_RECORD,
+		.payload_in = &log,
+		.size_in = sizeof(log),
+		.payload_out = events,
+		.size_out = mbox->payload_size,
+		.min_out = struct_size(events, records, 0),
+	};
+	size_t max;
+	int rc;
+
+	dcd->wire.get_events++;
+	rc = cxl_internal_send_cmd(mbox, &cmd);
+	if (rc)
+		return rc;
+	max = (cmd.size_out - struct_size(events, records, 0)) /
+	      sizeof(events->records[0]);
+	if (le16_to_cpu(events->record_count) > max)
+		return -EPROTO;
+	return le16_to_cpu(events->record_count);
+}
+
+/* Did the last Get Event Records have room for more than there was? */
+static bool got_all(struct cxl_dcd *dcd, int nr)
+{
+	return struct_size(dcd->events, records, nr + 1) <=
+	       dcd->wire.mbox->payload_size;
+}
+
+static void handle_records(struct cxl_dcd *dcd, int nr, bool overflow)
+{
+	for (int i = 0; i < nr; i++)
+		handle_record(dcd, &dcd->events->records[i]);
+	if (overflow)
+		cxl_extents_records_lost(&dcd->extents);
+	if (cxl_extents_chain_open(&dcd->extents))
+		queue_delayed_work(dcd->wq, &dcd->expire,
+				   CXL_CHAIN_TIMEOUT_SECONDS * HZ);
+}
+
+/* Is there anything in the log? Devices without the register are asked by Get */
+static bool log_pending(struct cxl_dcd *dcd, int last)
+{
+	struct cxl_memdev_state *mds = dcd->mds;
+
+	if (mds->dc_event_pending)
+		return mds->dc_event_pending(mds);
+	return last != 0;
+}
+
+/* Get, clear, then act: number of records, or errno */
+static int drain_once(struct cxl_dcd *dcd)
+{
+	struct cxl_get_event_payload *events = dcd->events;
+	bool settled;
+	int nr, rc;
+
+	lockdep_assert_held(&dcd->extents.lock);
+	nr = get_records(dcd);
+	if (nr < 0)
+		return nr;
+	if (events->flags & CXL_GET_EVENT_FLAG_OVERFLOW) {
+		trace_cxl_overflow(dcd->mds->cxlds.cxlmd, CXL_EVENT_TYPE_DCD,
+				   events);
+		dcd->overflow = true;
+	}
+	if (nr) {
+		dcd->wire.clear_events++;
+		rc = cxl_clear_event_record(dcd->mds, CXL_EVENT_TYPE_DCD,
+					    events);
+		if (rc) {
+			/* some may be cleared, and won't come again */
+			dcd->overflow = true;
+			return rc;
+		}
+	}
+	/* what was lost comes after what the log had */
+	settled = dcd->overflow && got_all(dcd, nr);
+	if (settled)
+		dcd->overflow = false;
+	handle_records(dcd, nr, settled);
+	return nr;
+}
+
+static void dcd_drain(struct work_struct *work)
+{
+	struct cxl_dcd *dcd = container_of(work, struct cxl_dcd, drain.work);
+	int nr = 1;
+
+	guard(mutex)(&dcd->extents.lock);
+	for (int i = 0; i < DRAIN_MAX && log_pending(dcd, nr); i++) {
+		nr = drain_once(dcd);
+		if (nr < 0) {
+			dcd->stats.log_errors++;
+			dev_err_ratelimited(dcd->mds->cxlds.dev,
+					    "Failed to read the DC event log: %d\n",
+					    nr);
+			break;
+		}
+		if (!nr)
+			break;
+	}
+	if (nr >= 0 && dcd->overflow) {
+		dcd->overflow = false;
+		handle_records(dcd, 0, true);
+	}
+	/* an error, or a device that never stops: don't spin, don't forget */
+	if (nr && log_pending(dcd, nr))
+		mod_delayed_work(dcd->wq, &dcd->drain, DRAIN_REST);
+}
+
+static void dcd_expire(struct work_struct *work)
+{
+	struct cxl_dcd *dcd = container_of(work, struct cxl_dcd, expire.work);
+
+	guard(mutex)(&dcd->extents.lock);
+	cxl_extents_expire(&dcd->extents, jiffies);
+	if (cxl_extents_chain_open(&dcd->extents))
+		queue_delayed_work(dcd->wq, &dcd->expire, HZ);
+}
+
+static void dcd_retry(struct work_struct *work)
+{
+	struct cxl_dcd *dcd = container_of(work, struct cxl_dcd, retry);
+
+	guard(mutex)(&dcd->extents.lock);
+	cxl_extents_retry(&dcd->extents);
+}
+
+/**
+ * cxl_dcd_event() - the DC event log has records
+ * @mds: the memory device
+ *
+ * Context: any; does nothing for a device without Dynamic Capacity
+ */
+void cxl_dcd_event(struct cxl_memdev_state *mds)
+{
+	if (mds->dcd)
+		mod_delayed_work(mds->dcd->wq, &mds->dcd->drain, 0);
+}
+EXPORT_SYMBOL_NS_GPL(cxl_dcd_event, "CXL");
+
+static void dcd_stop(void *data)
+{
+	struct cxl_dcd *dcd = data;
+
+	disable_delayed_work_sync(&dcd->drain);
+	disable_delayed_work_sync(&dcd->expire);
+	guard(mutex)(&dcd->extents.lock);
+	cxl_extents_abandon_chain(&dcd->extents);
+}
+
+/**
+ * devm_cxl_dcd_start() - begin to drain the DC event log
+ * @mds: the memory device, its memdev is registered
+ *
+ * The worker stops when the host device goes, before the memdev does. Nothing is
+ * done for a device without Dynamic Capacity.
+ *
+ * Return: 0 or -ENOMEM
+ */
+int devm_cxl_dcd_start(struct cxl_memdev_state *mds)
+{
+	struct cxl_dcd *dcd = mds->dcd;
+
+	if (!dcd)
+		return 0;
+	enable_delayed_work(&dcd->drain);
+	enable_delayed_work(&dcd->expire);
+	cxl_dcd_event(mds);
+	return devm_add_action_or_reset(mds->cxlds.dev, dcd_stop, dcd);
+}
+EXPORT_SYMBOL_NS_GPL(devm_cxl_dcd_start, "CXL");
+
+/**
+ * cxl_dcd_events_init() - prepare to drain the DC event log
+ * @dcd: the Dynamic Capacity of a memory device
+ *
+ * Return: 0, or -ENOMEM after which cxl_dcd_events_exit() is due all the same
+ */
+int cxl_dcd_events_init(struct cxl_dcd *dcd)
+{
+	INIT_WORK(&dcd->retry, dcd_retry);
+	INIT_DELAYED_WORK(&dcd->drain, dcd_drain);
+	INIT_DELAYED_WORK(&dcd->expire, dcd_expire);
+	/* until the memdev is there, see devm_cxl_dcd_start() */
+	disable_delayed_work(&dcd->drain);
+	disable_delayed_work(&dcd->expire);
+
+	dcd->wq = alloc_ordered_workqueue("cxl_dcd_%s", 0,
+					  dev_name(dcd->mds->cxlds.dev));
+	dcd->events = kvmalloc(dcd->mds->cxlds.cxl_mbox.payload_size,
+			       GFP_KERNEL);
+	return dcd->wq && dcd->events ? 0 : -ENOMEM;
+}
+
+/**
+ * cxl_dcd_events_exit() - undo cxl_dcd_events_init()
+ * @dcd: none of its regions exists any more
+ */
+void cxl_dcd_events_exit(struct cxl_dcd *dcd)
+{
+	if (dcd->wq)
+		destroy_workqueue(dcd->wq);
+	kvfree(dcd->events);
+}

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The extent core: Release commands
+ *
+ * What goes back, goes back by one command, split by payload size only. When it
+ * fails the device's list says what is gone all the same; nothing is forgotten
+ * before the device has it back.
+ */
+#include <kunit/visibility.h>
+#include <linux/minmax.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include "extent.h"
+
+/* Keep the part of @stray that one entry of the device's list has */
+static void keep_listed(struct cxl_extents *extents,
+			const struct cxl_extent *stray,
+			const struct cxl_dc_extent *listed,
+			struct rb_root_cached *tree, struct list_head *kept)
+{
+	u64 start = le64_to_cpu(listed->start_dpa);
+	u64 last = start + le64_to_cpu(listed->length) - 1;
+	struct cxl_extent_record record = { .tag = stray->tag };
+	struct cxl_extent *part;
+
+	if (last < start || last < stray->start ||
+	    start > cxl_extent_last(stray))
+		return;
+	start = max(start, stray->start);
+	last = min(last, cxl_extent_last(stray));
+	if (cxl_extent_tree_first(&extents->held, start, last) ||
+	    cxl_extent_tree_first(tree, start, last))
+		return;
+
+	record.start = start;
+	record.len = last - start + 1;
+	part = cxl_extent_new(&record);
+	if (!part) {
+		extents->compare_due = true;
+		return;
+	}
+	cxl_extent_tree_insert(part, tree);
+	list_add_tail(&part->answer, kept);
+}
+
+/*
+ * Keep only what the device thinks this host holds, each piece once: one range
+ * that the device does not know would make it refuse the whole command.
+ */
+static void drop_unlisted(struct cxl_extents *extents, struct list_head *strays)
+{
+	struct rb_root_cached tree = RB_ROOT_CACHED;
+	struct cxl_extent_list list = {};
+	struct cxl_extent *stray;
+	LIST_HEAD(kept);
+
+	if (extents->ops->list(extents, &list))
+		extents->compare_due = true;
+	list_for_each_entry(stray, strays, answer) {
+		for (u32 i = 0; i < list.nr; i++)
+			keep_listed(extents, stray, &list.extent[i], &tree,
+				    &kept);
+		cond_resched();
+	}
+	kvfree(list.extent);
+	cxl_extents_free_answers(strays);
+	list_splice(&kept, strays);
+}
+
+static void collect_answers(struct list_head *allocs, struct list_head *answers,
+			    struct list_head *stale)
+{
+	struct cxl_allocation *alloc;
+	struct cxl_extent *extent;
+
+	list_for_each_entry(alloc, allocs, node) {
+		list_move(&alloc->window->stale, stale);
+		list_for_each_entry(extent, &alloc->extents, node)
+			list_add_tail(&extent->answer, answers);
+	}
+}
+
+/* The command failed: what the device does not list any more is gone anyway */
+static void drop_gone_extents(struct cxl_extents *extents,
+			      struct cxl_allocation *alloc,
+			      const struct cxl_extent_list *list)
+{
+	struct cxl_extent *extent, *next;
+
+	list_for_each_entry_safe(extent, next, &alloc->extents, node) {
+		if (cxl_extent_is_listed(list, extent->start,
+					 cxl_extent_last(extent)))
+			continue;
+		cxl_extent_tree_remove(extent, &extents->held);
+		list_del(&extent->node);
+		kfree(extent);
+		alloc->nr_extents--;
+	}
+}
+
+static void release_done(struct cxl_extents *extents,
+			 struct cxl_allocation *alloc)
+{
+	extents->stats.released += alloc->nr_extents;
+	extents->ops->remove(extents, alloc);
+	cxl_allocation_forget(extents, alloc);
+}
+
+static int send_release(struct cxl_extents *extents, struct list_head *answers)
+{
+	int rc = extents->ops->release(extents, answers);
+
+	if (rc)
+		extents->stats.release_failed++;
+	return rc;
+}
+
+static int send_alone(struct cxl_extents *extents, struct cxl_extent *extent)
+{
+	LIST_HEAD(answers);
+	int rc;
+
+	list_move(&extent->answer, &answers);
+	rc = send_release(extents, &answers);
+	list_del_init(&extent->answer);
+	return rc;
+}
+
+/* Return: is it gone? What the device still lists waits. */
+static bool release_alone(struct cxl_extents *extents,
+			  struct cxl_allocation *alloc)
+{
+	struct cxl_extent *extent, *next;
+
+	list_for_each_entry_safe(extent, next, &alloc->extents, node) {
+		if (send_alone(extents, extent))
+			return false;
+		cxl_extent_tree_remove(extent, &extents->held);
+		list_del(&extent->node);
+		kfree(extent);
+		alloc->nr_extents--;
+		extents->stats.released++;
+	}
+	return true;
+}
+
+/*
+ * A command failed. When the device refused it, one range that it does not like
+ * must not stop the others: send each alone. When it did not answer at all, don't
+ * wait for it that often.
+ */
+static void release_failed(struct cxl_extents *extents,
+			   struct list_head *allocs, bool alone)
+{
+	struct cxl_allocation *alloc, *next;
+	struct cxl_extent_list list = {};
+	int rc = extents->ops->list(extents, &list);
+
+	list_for_each_entry_safe(alloc, next, allocs, node) {
+		cond_resched();
+		if (!rc)
+			drop_gone_extents(extents, alloc, &list);
+		if (list_empty(&alloc->extents) ||
+		    (alone && release_alone(extents, alloc)))
+			release_done(extents, alloc);
+		else
+			list_move_tail(&alloc->node, &extents->waiting);
+	}
+	kvfree(list.extent);
+}
+
+/* Strays that can't be released are found again by a comparison */
+static void stray_release_failed(struct cxl_extents *extents,
+				 struct list_head *answers, bool alone)
+{
+	struct cxl_extent *extent, *next;
+
+	list_for_each_entry_safe(extent, next, answers, answer) {
+		if (extent->alloc)
+			continue;
+		if (!alone || send_alone(extents, extent))
+			extents->compare_due = true;
+		list_del(&extent->answer);
+		kfree(extent);
+	}
+}
+
+static void free_strays(struct list_head *answers)
+{
+	struct cxl_extent *extent, *next;
+
+	list_for_each_entry_safe(extent, next, answers, answer) {
+		list_del_init(&extent->answer);
+		if (!extent->alloc)
+			kfree(extent);
+	}
+}
+
+/**
+ * cxl_extents_give_back() - send one Release command
+ * @extents: the extents of a memory device, locked
+ * @allocs: allocations, withdrawn, linked by ->node; empty afterwards
+ * @strays: ranges of which nothing is held, or NULL; empty afterwards
+ *
+ * When the device refuses the command, what it still lists is sent one by one;
+ * what it refuses even so waits to be tried again.
+ */
+void cxl_extents_give_back(struct cxl_extents *extents, struct list_head *allocs,
+			   struct list_head *strays)
+{
+	struct cxl_allocation *alloc, *next;
+	LIST_HEAD(answers);
+	LIST_HEAD(stale);
+	bool alone;
+	int rc;
+
+	lockdep_assert_held(&extents->lock);
+	collect_answers(allocs, &answers, &stale);
+	if (strays && !list_empty(strays)) {
+		drop_unlisted(extents, strays);
+		list_splice_tail_init(strays, &answers);
+	}
+	if (list_empty(&answers))
+		return;
+
+	cxl_extents_invalidate(extents, &stale);
+	rc = send_release(extents, &answers);
+	alone = rc > 0 && !list_is_singular(&answers);
+	if (rc)
+		stray_release_failed(extents, &answers, alone);
+	free_strays(&answers);
+	if (rc) {
+		release_failed(extents, allocs, alone);
+		return;
+	}
+	list_for_each_entry_safe(alloc, next, allocs, node)
+		release_done(extents, alloc);
+}

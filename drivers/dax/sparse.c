@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sparse dax regions: memory that comes and goes
+ *
+ * A sparse dax region starts without memory. Its owner lends it allocations, each
+ * of one or more ranges that belong together, and asks for them back. A DAX device
+ * claims a whole allocation, by its tag or by the name of one of its extents, and
+ * has then the ranges of it in their order. User space never sees a part of one.
+ *
+ * The owner tells in two steps: what it has prepared is seen by nobody and can be
+ * discarded; once published it can be claimed. An allocation that is withdrawn
+ * while a device has it is marked as asked for: nobody can claim it again, and the
+ * owner hears when it falls idle.
+ *
+ * DAX has no pointer into what its owner has, but the opaque owner of an
+ * allocation, which lives as long as the allocation does.
+ *
+ * Locking: dax_region_rwsem, held for write, protects the list of allocations and
+ * who has claimed them; dax_dev_rwsem the ranges of a device, as everywhere, and
+ * what a registered device has claimed.
+ */
+#include <linux/align.h>
+#include <linux/cleanup.h>
+#include <linux/dax.h>
+#include <linux/device.h>
+#include <linux/lockdep.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/sysfs.h>
+#include <linux/uuid.h>
+#include "bus.h"
+#include "dax-private.h"
+
+/**
+ * struct dax_allocation - what a device can claim, as a whole
+ * @node: node in the allocations of @dax_region, once published
+ * @dax_region: the sparse region that it is lent to
+ * @dev_dax: the device that has claimed it, or NULL
+ * @asked: the owner wants it back: can't be claimed any more
+ * @tag: user space names it so; null if it has no tag
+ * @ops: what @owner hears
+ * @owner: opaque
+ * @nr_extents: number of @extents
+ * @extents: its ranges, in the order in which a device has them
+ */
+struct dax_allocation {
+	struct list_head node;
+	struct dax_region *dax_region;
+	struct dev_dax *dev_dax;
+	bool asked;
+	uuid_t tag;
+	const struct dax_sparse_ops *ops;
+	void *owner;
+	unsigned int nr_extents;
+	struct dax_sparse_extent extents[] __counted_by(nr_extents);
+};
+
+/**
+ * dax_sparse_prepare() - reserve what an allocation needs
+ * @dax_region: sparse
+ * @tag: null if it has none
+ * @extents: its ranges, in layout order, copied
+ * @nr: number of @extents
+ * @ops: what @owner hears
+ * @owner: lives until dax_sparse_withdraw() or dax_sparse_discard()
+ *
+ * Return: the allocation, not visible to anybody, or NULL without memory
+ */
+struct dax_allocation *
+dax_sparse_prepare(struct dax_region *dax_region, const uuid_t *tag,
+		   const struct dax_sparse_extent *extents, unsigned int nr,
+		   const struct dax_sparse_ops *ops, void *owner)
+{
+	struct dax_allocation *alloc = kzalloc_flex(*alloc, extents, nr);
+
+	if (!alloc)
+		return NULL;
+	alloc->nr_extents = nr;
+	alloc->dax_region = dax_region;
+	alloc->tag = *tag;
+	alloc->ops = ops;
+	alloc->owner = owner;
+	memcpy(alloc->extents, extents, array_size(nr, sizeof(*extents)));
+	return alloc;
+}
+EXPORT_SYMBOL_GPL(dax_sparse_prepare);
+
+/**
+ * dax_sparse_publish() - let an allocation be claimed
+ * @alloc: prepared
+ */
+void dax_sparse_publish(struct dax_allocation *alloc)
+{
+	guard(rwsem_write)(&dax_region_rwsem);
+	list_add_tail(&alloc->node, &alloc->dax_region->allocations);
+}
+EXPORT_SYMBOL_GPL(dax_sparse_publish);
+
+/**
+ * dax_sparse_withdraw() - take an allocation back
+ * @alloc: published; freed on success
+ *
+ * A claim is use, whether a driver is bound or not.
+ *
+ * Return: 0, or -EBUSY when a device has it: then nobody else can claim it any
+ * more, and ->idle() is called when the device gives it up
+ */
+int dax_sparse_withdraw(struct dax_allocation *alloc)
+{
+	guard(rwsem_write)(&dax_region_rwsem);
+	if (alloc->dev_dax) {
+		alloc->asked = true;
+		return -EBUSY;
+	}
+	list_del(&alloc->node);
+	kfree(alloc);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(dax_sparse_withdraw);
+
+/**
+ * dax_sparse_discard() - undo dax_sparse_prepare()
+ * @alloc: not published
+ */
+void dax_sparse_discard(struct dax_allocation *alloc)
+{
+	kfree(alloc);
+}
+EXPORT_SYMBOL_GPL(dax_sparse_discard);
+
+/**
+ * dax_sparse_close() - no more claims, no more devices
+ * @dax_region: its driver is being unbound, its devices are still there
+ *
+ * To be called before the driver's devres is released: what a device did from then
+ * on would be added to devres that nobody releases.
+ */
+void dax_sparse_close(struct dax_region *dax_region)
+{
+	guard(rwsem_write)(&dax_region_rwsem);
+	dax_region->closed = true;
+}
+EXPORT_SYMBOL_GPL(dax_sparse_close);
+
+static bool can_claim(const struct dax_allocation *alloc)
+{
+	return !alloc->dev_dax && !alloc->asked;
+}
+
+static u64 alloc_size(const struct dax_allocation *alloc)
+{
+	u64 size = 0;
+
+	for (unsigned int i = 0; i < alloc->nr_extents; i++)
+		size += range_len(&alloc->extents[i].range);
+	return size;
+}
+
+/* Bytes of a sparse region that can be claimed */
+unsigned long long dax_sparse_avail_size(struct dax_region *dax_region)
+{
+	struct dax_allocation *alloc;
+	unsigned long long size = 0;
+
+	lockdep_assert_held(&dax_region_rwsem);
+	list_for_each_entry(alloc, &dax_region->allocations, node)
+		if (can_claim(alloc))
+			size += alloc_size(alloc);
+	return size;
+}
+
+/* The ranges of @dev_dax are released: it has nothing any more */
+void dax_sparse_unclaim(struct dev_dax *dev_dax)
+{
+	struct dax_allocation *alloc = dev_dax->alloc;
+
+	lockdep_assert_held_write(&dax_region_rwsem);
+	if (!alloc)
+		return;
+	dev_dax->alloc = NULL;
+	alloc->dev_dax = NULL;
+	alloc->ops->idle(alloc->owner);
+}
+
+static bool fits_align(const struct dev_dax *dev_dax,
+		       const struct dax_allocation *alloc)
+{
+	for (unsigned int i = 0; i < alloc->nr_extents; i++) {
+		const struct range *range = &alloc->extents[i].range;
+
+		if (!IS_ALIGNED(range->start | range_len(range),
+				dev_dax->align))
+			return false;
+	}
+	return true;
+}
+
+static int claim(struct dev_dax *dev_dax, struct dax_allocation *alloc)
+{
+	lockdep_assert_held_write(&dax_region_rwsem);
+	lockdep_assert_held_write(&dax_dev_rwsem);
+
+	if (!fits_align(dev_dax, alloc))
+		return -EINVAL;
+	for (unsigned int i = 0; i < alloc->nr_extents; i++) {
+		const struct range *range = &alloc->extents[i].range;
+		int rc = alloc_dev_dax_range(dev_dax, range->start,
+					     range_len(range));
+
+		if (rc) {
+			release_dev_dax_ranges(dev_dax);
+			return rc;
+		}
+	}
+	dev_dax->alloc = alloc;
+	alloc->dev_dax = dev_dax;
+	alloc->ops->claimed(alloc->owner);
+	return 0;
+}
+
+static bool has_tag(const struct dax_allocation *alloc, const void *tag)
+{
+	return uuid_equal(&alloc->tag, tag);
+}
+
+static bool has_extent(const struct dax_allocation *alloc, const void *name)
+{
+	for (unsigned int i = 0; i < alloc->nr_extents; i++)
+		if (sysfs_streq(alloc->extents[i].name, name))
+			return true;
+	return false;
+}
+
+/* Claim the first allocation that @matches, under the locks that it takes */
+static int claim_matching(struct dev_dax *dev_dax,
+			  bool (*matches)(const struct dax_allocation *alloc,
+					  const void *what),
+			  const void *what)
+{
+	struct dax_region *dax_region = dev_dax->region;
+	struct dax_allocation *alloc;
+	int rc;
+
+	ACQUIRE(rwsem_write_kill, region)(&dax_region_rwsem);
+	rc = ACQUIRE_ERR(rwsem_write_kill, &region);
+	if (rc)
+		return rc;
+	/* device and region may be on their way out */
+	if (!dax_region->dev->driver || dax_region->closed || dev_dax->id < 0)
+		return -ENXIO;
+
+	ACQUIRE(rwsem_write_kill, devs)(&dax_dev_rwsem);
+	rc = ACQUIRE_ERR(rwsem_write_kill, &devs);
+	if (rc)
+		return rc;
+	if (dev_dax->alloc || dev_dax->dev.driver)
+		return -EBUSY;
+
+	list_for_each_entry(alloc, &dax_region->allocations, node)
+		if (can_claim(alloc) && matches(alloc, what))
+			return claim(dev_dax, alloc);
+	return -ENOENT;
+}
+
+static ssize_t uuid_show(struct device *dev, struct device_attribute *attr,
+			 char *buf)
+{
+	struct dev_dax *dev_dax = to_dev_dax(dev);
+	int rc;
+
+	/* the lock of the region is held while a device's attributes go */
+	ACQUIRE(rwsem_read_intr, devs)(&dax_dev_rwsem);
+	rc = ACQUIRE_ERR(rwsem_read_intr, &devs);
+	if (rc)
+		return rc;
+	return sysfs_emit(buf, "%pUb\n",
+			  dev_dax->alloc ? &dev_dax->alloc->tag : &uuid_null);
+}
+
+static ssize_t uuid_store(struct device *dev, struct device_attribute *attr,
+			  const char *buf, size_t len)
+{
+	struct dev_dax *dev_dax = to_dev_dax(dev);
+	char text[UUID_STRING_LEN + 1];
+	uuid_t tag;
+	int rc;
+
+	if (!dax_is_sparse(dev_dax->region))
+		return -EOPNOTSUPP;
+	if (sysfs_streq(buf, "0")) {
+		uuid_copy(&tag, &uuid_null);
+	} else {
+		/* uuid_parse() is content with what follows a UUID */
+		strscpy(text, buf);
+		if (!sysfs_streq(buf, text) || uuid_parse(text, &tag))
+			return -EINVAL;
+	}
+
+	rc = claim_matching(dev_dax, has_tag, &tag);
+	return rc ? rc : len;
+}
+static DEVICE_ATTR_RW(uuid);
+
+static ssize_t extent_show(struct device *dev, struct device_attribute *attr,
+			   char *buf)
+{
+	struct dev_dax *dev_dax = to_dev_dax(dev);
+	int rc;
+
+	ACQUIRE(rwsem_read_intr, devs)(&dax_dev_rwsem);
+	rc = ACQUIRE_ERR(rwsem_read_intr, &devs);
+	if (rc)
+		return rc;
+	return sysfs_emit(buf, "%s\n", dev_dax->alloc ?
+			  dev_dax->alloc->extents[0].name : "");
+}
+
+static ssize_t extent_store(struct device *dev, struct device_attribute *attr,
+			    const char *buf, size_t len)
+{
+	int rc = claim_matching(to_dev_dax(dev), has_extent, buf);
+
+	return rc ? rc : len;
+}
+static DEVICE_ATTR_RW(extent);
+
+static struct attribute *dax_sparse_attributes[] = {
+	&dev_attr_uuid.attr,
+	&dev_attr_extent.attr,
+	NULL,
+};
+
+static umode_t dax_sparse_visible(struct kobject *kobj, struct attribute *a,
+				  int n)
+{
+	struct dev_dax *dev_dax = to_dev_dax(kobj_to_dev(kobj));
+
+	if (dax_is_sparse(dev_dax->region))
+		return a->mode;
+	return a == &dev_attr_uuid.attr ? 0444 : 0;
+}
+
+const struct attribute_group dax_sparse_attribute_group = {
+	.attrs = dax_sparse_attributes,
+	.is_visible = dax_sparse_visible,
+};
