@@ -99,6 +99,7 @@ int cxl_dax_region_add_extents(struct cxl_dax_region *cxlr_dax)
 	if (rc)
 		dev_err(&cxlr_dax->dev,
 			"Failed to read the extents of the device: %d\n", rc);
+	cxl_dcd_watch(dcr->dcd);
 	return rc;
 }
 

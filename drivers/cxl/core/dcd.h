@@ -134,6 +134,16 @@ static inline void cxl_dcd_retry(struct cxl_dcd *dcd)
 }
 
 /**
+ * cxl_dcd_watch() - see to it that what waits for the end of its time has one
+ * @dcd: the Dynamic Capacity of a memory device, locked
+ */
+static inline void cxl_dcd_watch(struct cxl_dcd *dcd)
+{
+	if (cxl_extents_chain_open(&dcd->extents))
+		queue_delayed_work(dcd->wq, &dcd->expire, HZ);
+}
+
+/**
  * struct cxl_dc_region - a region that maps a partition of a memory device
  * @window: what it maps, as the extent core knows it
  * @dcd: the memory device

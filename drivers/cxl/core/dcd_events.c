@@ -97,9 +97,7 @@ static void handle_records(struct cxl_dcd *dcd, int nr, bool overflow)
 		handle_record(dcd, &dcd->events->records[i]);
 	if (overflow)
 		cxl_extents_records_lost(&dcd->extents);
-	if (cxl_extents_chain_open(&dcd->extents))
-		queue_delayed_work(dcd->wq, &dcd->expire,
-				   CXL_CHAIN_TIMEOUT_SECONDS * HZ);
+	cxl_dcd_watch(dcd);
 }
 
 /* Is there anything in the log? Devices without the register are asked by Get */
@@ -179,8 +177,7 @@ static void dcd_expire(struct work_struct *work)
 
 	guard(mutex)(&dcd->extents.lock);
 	cxl_extents_expire(&dcd->extents, jiffies);
-	if (cxl_extents_chain_open(&dcd->extents))
-		queue_delayed_work(dcd->wq, &dcd->expire, HZ);
+	cxl_dcd_watch(dcd);
 }
 
 static void dcd_retry(struct work_struct *work)
@@ -232,6 +229,9 @@ int devm_cxl_dcd_start(struct cxl_memdev_state *mds)
 	enable_delayed_work(&dcd->drain);
 	enable_delayed_work(&dcd->expire);
 	cxl_dcd_event(mds);
+	/* regions that are there already may have something to try again */
+	scoped_guard(mutex, &dcd->extents.lock)
+		cxl_dcd_watch(dcd);
 	return devm_add_action_or_reset(mds->cxlds.dev, dcd_stop, dcd);
 }
 EXPORT_SYMBOL_NS_GPL(devm_cxl_dcd_start, "CXL");

@@ -168,7 +168,7 @@ static int read_list(struct cxl_dc_wire *wire, struct cxl_extent_list *list)
 
 	do {
 		/* one that trickles its list is not listened to for ever */
-		if (commands++ > CXL_DC_LIST_COMMANDS)
+		if (commands++ == CXL_DC_LIST_COMMANDS)
 			return -EPROTO;
 		nr = read_part(wire, list->nr, &total, &gen);
 		if (nr < 0)

@@ -281,8 +281,8 @@ EXPORT_SYMBOL_IF_KUNIT(cxl_extents_add_record);
  * cxl_extents_chain_open() - does anything wait for the end of its time?
  * @extents: the extents of a memory device, locked
  *
- * Return: true when cxl_extents_expire() is due in CXL_CHAIN_TIMEOUT_SECONDS, for
- * the end of a chain or for anything else that is to be tried again
+ * Return: true when cxl_extents_expire() is to be called now and then, for the end
+ * of a chain or for anything else that is to be tried again
  */
 bool cxl_extents_chain_open(struct cxl_extents *extents)
 {

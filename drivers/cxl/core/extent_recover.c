@@ -98,6 +98,7 @@ int cxl_extents_window_add(struct cxl_extents *extents,
 	if (rc)
 		return rc;
 
+	extents->nr_compares = 0;
 	INIT_LIST_HEAD(&window->stale);
 	list_add_tail(&window->node, &extents->windows);
 	for (u32 i = 0; i < list.nr; i++) {
