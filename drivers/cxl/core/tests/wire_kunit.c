@@ -92,7 +92,7 @@ static void check_parts(struct kunit *test, struct wire_fake *fake,
 	KUNIT_EXPECT_EQ(test, fake->disorder, 0);
 }
 
-static void split(struct kunit *test)
+static void split_by_payload(struct kunit *test)
 {
 	const struct split_case *param = test->param_value;
 	struct wire_fake *fake = wire_fake_new(test, param->payload_size);
@@ -412,7 +412,7 @@ static void event_record_uuid(struct kunit *test)
 static struct kunit_case wire_cases[] = {
 	KUNIT_CASE(response_bytes),
 	KUNIT_CASE(empty_response_bytes),
-	KUNIT_CASE_PARAM(split, split_gen_params),
+	KUNIT_CASE_PARAM(split_by_payload, split_gen_params),
 	KUNIT_CASE_PARAM(part_fails, failure_gen_params),
 	KUNIT_CASE(retried_once),
 	KUNIT_CASE_PARAM(extent_list, list_gen_params),
