@@ -16,11 +16,6 @@
 #include "core.h"
 #include "dcd.h"
 
-static struct cxl_dcd *to_dcd(struct cxl_extents *extents)
-{
-	return container_of(extents, struct cxl_dcd, extents);
-}
-
 static int dcd_respond(struct cxl_extents *extents, struct list_head *answers)
 {
 	return cxl_dc_send_extents(&to_dcd(extents)->wire,

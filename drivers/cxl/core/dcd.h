@@ -122,6 +122,11 @@ struct cxl_dcd {
 	struct cxl_dcd_stats stats;
 };
 
+static inline struct cxl_dcd *to_dcd(struct cxl_extents *extents)
+{
+	return container_of(extents, struct cxl_dcd, extents);
+}
+
 /**
  * cxl_dcd_retry() - memory that may have been asked back fell idle
  * @dcd: the Dynamic Capacity of a memory device

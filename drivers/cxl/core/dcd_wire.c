@@ -43,8 +43,7 @@ static int dc_command(struct cxl_dc_wire *wire, struct cxl_mbox_cmd *cmd)
  * @wire: to be initialized
  * @mbox: the device's mailbox; its payload size is known
  *
- * Responses must not fail for want of memory, so their payload is allocated here,
- * as devres of the mailbox's host.
+ * Responses must not fail for want of memory, so their payload is allocated here.
  *
  * Return: 0 or -ENOMEM
  */

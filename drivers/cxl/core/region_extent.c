@@ -213,11 +213,6 @@ static struct cxl_dc_region *to_dc_region(struct cxl_extent_window *window)
 	return container_of(window, struct cxl_dc_region, window);
 }
 
-static struct cxl_dcd *to_dcd(struct cxl_extents *extents)
-{
-	return container_of(extents, struct cxl_dcd, extents);
-}
-
 static struct range extent_range(const struct cxl_dc_region *dcr,
 				 const struct cxl_extent *extent)
 {
