@@ -24,6 +24,7 @@
 #include <linux/dax.h>
 #include <linux/device.h>
 #include <linux/lockdep.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
@@ -64,15 +65,19 @@ struct dax_allocation {
  * @ops: what @owner hears
  * @owner: lives until dax_sparse_withdraw() or dax_sparse_discard()
  *
- * Return: the allocation, not visible to anybody, or NULL without memory
+ * Return: the allocation, not visible to anybody, or NULL without memory or when
+ * it has more ranges than a device can have
  */
 struct dax_allocation *
 dax_sparse_prepare(struct dax_region *dax_region, const uuid_t *tag,
 		   const struct dax_sparse_extent *extents, unsigned int nr,
 		   const struct dax_sparse_ops *ops, void *owner)
 {
-	struct dax_allocation *alloc = kzalloc_flex(*alloc, extents, nr);
+	struct dax_allocation *alloc;
 
+	if (nr > DAX_SPARSE_RANGES_MAX)
+		return NULL;
+	alloc = kvzalloc_flex(*alloc, extents, nr);
 	if (!alloc)
 		return NULL;
 	alloc->nr_extents = nr;
@@ -113,7 +118,7 @@ int dax_sparse_withdraw(struct dax_allocation *alloc)
 		return -EBUSY;
 	}
 	list_del(&alloc->node);
-	kfree(alloc);
+	kvfree(alloc);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(dax_sparse_withdraw);
@@ -124,7 +129,7 @@ EXPORT_SYMBOL_GPL(dax_sparse_withdraw);
  */
 void dax_sparse_discard(struct dax_allocation *alloc)
 {
-	kfree(alloc);
+	kvfree(alloc);
 }
 EXPORT_SYMBOL_GPL(dax_sparse_discard);
 
@@ -211,6 +216,7 @@ static int claim(struct dev_dax *dev_dax, struct dax_allocation *alloc)
 			release_dev_dax_ranges(dev_dax);
 			return rc;
 		}
+		cond_resched();
 	}
 	dev_dax->alloc = alloc;
 	alloc->dev_dax = dev_dax;
@@ -241,18 +247,18 @@ static int claim_matching(struct dev_dax *dev_dax,
 	struct dax_allocation *alloc;
 	int rc;
 
-	ACQUIRE(rwsem_write_kill, region)(&dax_region_rwsem);
-	rc = ACQUIRE_ERR(rwsem_write_kill, &region);
-	if (rc)
-		return rc;
-	/* device and region may be on their way out */
-	if (!dax_region->dev->driver || dax_region->closed || dev_dax->id < 0)
-		return -ENXIO;
+	/* who removes the device may hold it, and waits for its attributes */
+	ACQUIRE(rwsem_write_try, region)(&dax_region_rwsem);
+	if (ACQUIRE_ERR(rwsem_write_try, &region))
+		return restart_syscall();
 
 	ACQUIRE(rwsem_write_kill, devs)(&dax_dev_rwsem);
 	rc = ACQUIRE_ERR(rwsem_write_kill, &devs);
 	if (rc)
 		return rc;
+	/* device and region may be on their way out */
+	if (!dax_region->dev->driver || dax_region->closed || dev_dax->id < 0)
+		return -ENXIO;
 	if (dev_dax->alloc || dev_dax->dev.driver)
 		return -EBUSY;
 
@@ -262,19 +268,33 @@ static int claim_matching(struct dev_dax *dev_dax,
 	return -ENOENT;
 }
 
-static ssize_t uuid_show(struct device *dev, struct device_attribute *attr,
-			 char *buf)
+/* Print something of what @dev has claimed, NULL if nothing */
+static ssize_t show_claim(struct device *dev, char *buf,
+			  ssize_t (*print)(const struct dax_allocation *alloc,
+					   char *buf))
 {
-	struct dev_dax *dev_dax = to_dev_dax(dev);
 	int rc;
 
 	/* the lock of the region is held while a device's attributes go */
 	ACQUIRE(rwsem_read_intr, devs)(&dax_dev_rwsem);
 	rc = ACQUIRE_ERR(rwsem_read_intr, &devs);
-	if (rc)
-		return rc;
-	return sysfs_emit(buf, "%pUb\n",
-			  dev_dax->alloc ? &dev_dax->alloc->tag : &uuid_null);
+	return rc ? rc : print(to_dev_dax(dev)->alloc, buf);
+}
+
+static ssize_t print_tag(const struct dax_allocation *alloc, char *buf)
+{
+	return sysfs_emit(buf, "%pUb\n", alloc ? &alloc->tag : &uuid_null);
+}
+
+static ssize_t print_extent(const struct dax_allocation *alloc, char *buf)
+{
+	return sysfs_emit(buf, "%s\n", alloc ? alloc->extents[0].name : "");
+}
+
+static ssize_t uuid_show(struct device *dev, struct device_attribute *attr,
+			 char *buf)
+{
+	return show_claim(dev, buf, print_tag);
 }
 
 static ssize_t uuid_store(struct device *dev, struct device_attribute *attr,
@@ -304,15 +324,7 @@ static DEVICE_ATTR_RW(uuid);
 static ssize_t extent_show(struct device *dev, struct device_attribute *attr,
 			   char *buf)
 {
-	struct dev_dax *dev_dax = to_dev_dax(dev);
-	int rc;
-
-	ACQUIRE(rwsem_read_intr, devs)(&dax_dev_rwsem);
-	rc = ACQUIRE_ERR(rwsem_read_intr, &devs);
-	if (rc)
-		return rc;
-	return sysfs_emit(buf, "%s\n", dev_dax->alloc ?
-			  dev_dax->alloc->extents[0].name : "");
+	return show_claim(dev, buf, print_extent);
 }
 
 static ssize_t extent_store(struct device *dev, struct device_attribute *attr,

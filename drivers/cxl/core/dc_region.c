@@ -98,7 +98,7 @@ int cxl_dax_region_add_extents(struct cxl_dax_region *cxlr_dax)
 	rc = cxl_extents_window_add(&dcr->dcd->extents, &dcr->window);
 	if (rc)
 		dev_err(&cxlr_dax->dev,
-			"Failed to read the extents of the device: %d\n", rc);
+			"Failed to take over the extents of the device: %d\n", rc);
 	cxl_dcd_watch(dcr->dcd);
 	return rc;
 }

@@ -23,6 +23,7 @@ struct cxl_mailbox;
 struct cxl_memdev_state;
 struct cxl_region;
 struct cxl_dax_region;
+struct cxl_event_record_raw;
 struct cxl_get_event_payload;
 
 /**
@@ -187,5 +188,7 @@ void cxl_region_extents_recall(struct cxl_allocation *alloc);
 /* dcd_events.c */
 int cxl_dcd_events_init(struct cxl_dcd *dcd);
 void cxl_dcd_events_exit(struct cxl_dcd *dcd);
+void cxl_dcd_handle_record(struct cxl_dcd *dcd,
+			   struct cxl_event_record_raw *raw);
 
 #endif /* __CXL_CORE_DCD_H__ */

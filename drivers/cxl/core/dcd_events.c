@@ -10,6 +10,7 @@
  * A record is cleared before it is acted on: a record that could not be cleared
  * comes again, one that was acted on twice would be answered twice.
  */
+#include <kunit/visibility.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 #include <cxlmem.h>
@@ -22,7 +23,15 @@
 #define DRAIN_MAX	256
 #define DRAIN_REST	msecs_to_jiffies(1000)
 
-static void handle_record(struct cxl_dcd *dcd, struct cxl_event_record_raw *raw)
+/**
+ * cxl_dcd_handle_record() - act on a record of the DC event log
+ * @dcd: the Dynamic Capacity of a memory device, locked
+ * @raw: the record, read and cleared; nothing in it is trusted
+ *
+ * Context: the ordered worker
+ */
+void cxl_dcd_handle_record(struct cxl_dcd *dcd,
+			   struct cxl_event_record_raw *raw)
 {
 	struct cxl_event_dc *dc = (struct cxl_event_dc *)&raw->event;
 	struct cxl_memdev_state *mds = dcd->mds;
@@ -55,6 +64,7 @@ static void handle_record(struct cxl_dcd *dcd, struct cxl_event_record_raw *raw)
 				     dc->event_type, record.start);
 	}
 }
+EXPORT_SYMBOL_IF_KUNIT(cxl_dcd_handle_record);
 
 /* Number of records in @dcd->events, bounded by the buffer, or errno */
 static int get_records(struct cxl_dcd *dcd)
@@ -94,7 +104,7 @@ static bool got_all(struct cxl_dcd *dcd, int nr)
 static void handle_records(struct cxl_dcd *dcd, int nr, bool overflow)
 {
 	for (int i = 0; i < nr; i++)
-		handle_record(dcd, &dcd->events->records[i]);
+		cxl_dcd_handle_record(dcd, &dcd->events->records[i]);
 	if (overflow)
 		cxl_extents_records_lost(&dcd->extents);
 	cxl_dcd_watch(dcd);

@@ -20,9 +20,12 @@ static const char * const reason_str[] = {
 	[CXL_EXTENT_NO_REGION] = "no region maps it",
 	[CXL_EXTENT_OVERLAP_HELD] = "overlaps a held extent",
 	[CXL_EXTENT_OVERLAP_CHAIN] = "overlaps an extent of the same chain",
-	[CXL_EXTENT_TAGGED] = "tags are not supported",
 	[CXL_EXTENT_UNTAGGED] = "no tag in a sharable partition",
 	[CXL_EXTENT_SEQUENCE] = "sequence number in a partition that is not sharable",
+	[CXL_EXTENT_SEQUENCE_GAP] = "sequence numbers of its tag are not 0 to n-1",
+	[CXL_EXTENT_SPREAD] = "its tag is in more than one region",
+	[CXL_EXTENT_PARTNER] = "another extent of its tag was refused",
+	[CXL_EXTENT_TAG_ALIVE] = "its tag is in use on this host",
 	[CXL_EXTENT_NO_RESOURCES] = "no resources",
 	[CXL_EXTENT_TAG_MISMATCH] = "tag differs from what is held",
 	[CXL_EXTENT_CHAIN_NOMEM] = "chain without memory",
@@ -58,7 +61,7 @@ void cxl_extents_init(struct cxl_extents *extents,
 	*extents = (struct cxl_extents) {
 		.ops = ops,
 		.held = RB_ROOT_CACHED,
-		.chain.tree = RB_ROOT_CACHED,
+		.checked = RB_ROOT_CACHED,
 	};
 	mutex_init(&extents->lock);
 	INIT_LIST_HEAD(&extents->chain.extents);
@@ -145,144 +148,6 @@ void cxl_extent_record_from_list(struct cxl_extent_record *record,
 	};
 }
 EXPORT_SYMBOL_IF_KUNIT(cxl_extent_record_from_list);
-
-/**
- * cxl_allocation_new() - make an empty allocation
- *
- * Return: the allocation, to be freed by kfree(), or NULL
- */
-struct cxl_allocation *cxl_allocation_new(void)
-{
-	struct cxl_allocation *alloc;
-
-	KUNIT_STATIC_STUB_REDIRECT(cxl_allocation_new);
-
-	alloc = kzalloc_obj(*alloc);
-	if (!alloc)
-		return NULL;
-	INIT_LIST_HEAD(&alloc->node);
-	INIT_LIST_HEAD(&alloc->extents);
-	alloc->asked = DEFINE_RANGE(U64_MAX, 0);
-	return alloc;
-}
-EXPORT_SYMBOL_IF_KUNIT(cxl_allocation_new);
-
-/**
- * cxl_allocation_prepare() - make the allocation of an untagged extent
- * @extents: the extents of a memory device
- * @extent: has passed its checks
- * @window: where it is mapped
- *
- * All that can fail for want of memory or resources happens here.
- *
- * Return: the allocation, or NULL
- */
-struct cxl_allocation *cxl_allocation_prepare(struct cxl_extents *extents,
-					      struct cxl_extent *extent,
-					      struct cxl_extent_window *window)
-{
-	struct cxl_allocation *alloc __free(kfree) = cxl_allocation_new();
-
-	lockdep_assert_held(&extents->lock);
-	if (!alloc)
-		return NULL;
-	alloc->tag = extent->tag;
-	alloc->window = window;
-	list_add_tail(&extent->node, &alloc->extents);
-	alloc->nr_extents = 1;
-	if (extents->ops->prepare(extents, alloc)) {
-		list_del_init(&extent->node);
-		return NULL;
-	}
-	extent->alloc = alloc;
-	return no_free_ptr(alloc);
-}
-
-/**
- * cxl_allocation_discard() - undo cxl_allocation_prepare()
- * @extents: the extents of a memory device
- * @alloc: prepared, not held; its extents stay with who made them
- */
-void cxl_allocation_discard(struct cxl_extents *extents,
-			    struct cxl_allocation *alloc)
-{
-	struct cxl_extent *extent, *next;
-
-	lockdep_assert_held(&extents->lock);
-	extents->ops->discard(extents, alloc);
-	list_for_each_entry_safe(extent, next, &alloc->extents, node) {
-		list_del_init(&extent->node);
-		extent->alloc = NULL;
-	}
-	list_del(&alloc->node);
-	kfree(alloc);
-}
-
-static bool state_may_follow(enum cxl_allocation_state from,
-			     enum cxl_allocation_state to)
-{
-	switch (to) {
-	case CXL_ALLOCATION_PREPARED:
-		return false;
-	case CXL_ALLOCATION_HELD:
-		return from == CXL_ALLOCATION_PREPARED;
-	case CXL_ALLOCATION_ASKED:
-		return from == CXL_ALLOCATION_HELD;
-	case CXL_ALLOCATION_WITHDRAWN:
-		return from != CXL_ALLOCATION_PREPARED;
-	}
-	return false;
-}
-
-/**
- * cxl_allocation_set_state() - the one place where an allocation's state changes
- * @alloc: the allocation
- * @state: its next state; the same again changes nothing
- */
-void cxl_allocation_set_state(struct cxl_allocation *alloc,
-			      enum cxl_allocation_state state)
-{
-	if (alloc->state == state)
-		return;
-	WARN_ON_ONCE(!state_may_follow(alloc->state, state));
-	alloc->state = state;
-}
-
-/**
- * cxl_allocation_hold() - the device says that this host holds it
- * @extents: the extents of a memory device
- * @alloc: prepared, in no list
- */
-void cxl_allocation_hold(struct cxl_extents *extents,
-			 struct cxl_allocation *alloc)
-{
-	struct cxl_extent *extent;
-
-	lockdep_assert_held(&extents->lock);
-	list_for_each_entry(extent, &alloc->extents, node)
-		cxl_extent_tree_insert(extent, &extents->held);
-	cxl_allocation_set_state(alloc, CXL_ALLOCATION_HELD);
-	list_add_tail(&alloc->node, &extents->allocations);
-}
-
-/**
- * cxl_allocation_forget() - the device says that this host holds it no more
- * @extents: the extents of a memory device
- * @alloc: not visible to anybody; freed
- */
-void cxl_allocation_forget(struct cxl_extents *extents,
-			   struct cxl_allocation *alloc)
-{
-	struct cxl_extent *extent, *next;
-
-	lockdep_assert_held(&extents->lock);
-	list_for_each_entry_safe(extent, next, &alloc->extents, node) {
-		cxl_extent_tree_remove(extent, &extents->held);
-		kfree(extent);
-	}
-	list_del(&alloc->node);
-	kfree(alloc);
-}
 
 /**
  * cxl_extents_report() - something was not taken: count it, say why

@@ -68,9 +68,12 @@ enum cxl_extent_verdict {
  * @CXL_EXTENT_NO_REGION: not inside the endpoint decoder of one region
  * @CXL_EXTENT_OVERLAP_HELD: overlaps what is held
  * @CXL_EXTENT_OVERLAP_CHAIN: overlaps an earlier extent of the chain
- * @CXL_EXTENT_TAGGED: carries a tag (not supported yet)
  * @CXL_EXTENT_UNTAGGED: in a sharable partition without a tag
  * @CXL_EXTENT_SEQUENCE: has a sequence number, partition is not sharable
+ * @CXL_EXTENT_SEQUENCE_GAP: sequence numbers of its tag are not 0 to n-1
+ * @CXL_EXTENT_SPREAD: extents of its tag lie in more than one region
+ * @CXL_EXTENT_PARTNER: another extent of its tag was refused
+ * @CXL_EXTENT_TAG_ALIVE: an allocation of its tag lives on this host already
  * @CXL_EXTENT_NO_RESOURCES: no memory or DAX resources to realize it
  * @CXL_EXTENT_TAG_MISMATCH: release record with another tag than what is held
  * @CXL_EXTENT_CHAIN_NOMEM: no memory for a record of the chain
@@ -89,9 +92,12 @@ enum cxl_extent_reason {
 	CXL_EXTENT_NO_REGION,
 	CXL_EXTENT_OVERLAP_HELD,
 	CXL_EXTENT_OVERLAP_CHAIN,
-	CXL_EXTENT_TAGGED,
 	CXL_EXTENT_UNTAGGED,
 	CXL_EXTENT_SEQUENCE,
+	CXL_EXTENT_SEQUENCE_GAP,
+	CXL_EXTENT_SPREAD,
+	CXL_EXTENT_PARTNER,
+	CXL_EXTENT_TAG_ALIVE,
 	CXL_EXTENT_NO_RESOURCES,
 	CXL_EXTENT_TAG_MISMATCH,
 	CXL_EXTENT_CHAIN_NOMEM,
@@ -127,11 +133,12 @@ enum cxl_allocation_state {
  * @seen: the last comparison in which the device listed any of it
  * @listed: how much of it the device listed then, bytes
  * @alloc: the allocation that it belongs to, NULL until that is prepared
- * @rb: node in the tree of the chain, later in that of what is held
+ * @rb: node in the tree of what passed its checks, later in that of what is held
  * @subtree_last: maintained by the interval tree
  * @chain: node in the open chain, in delivery order
  * @answer: node in the list that is handed to ->respond() or ->release()
- * @node: node in the allocation, in layout order
+ * @node: node in the allocation, in layout order; before that, among those that
+ *	  allocations are to be made of
  */
 struct cxl_extent {
 	u64 start;
@@ -172,6 +179,7 @@ struct cxl_extent_window {
  * @extents: its extents, in the order in which they are laid out
  * @nr_extents: number of @extents
  * @tag: tag, null when it is one untagged extent
+ * @live: node among the live tags of this host
  * @window: where it is mapped
  * @state: see enum cxl_allocation_state; changed by cxl_allocation_set_state()
  * @asked: DPA that was asked back: what encloses the requests, widened to the
@@ -183,6 +191,7 @@ struct cxl_allocation {
 	struct list_head extents;
 	unsigned int nr_extents;
 	uuid_t tag;
+	struct rb_node live;
 	struct cxl_extent_window *window;
 	enum cxl_allocation_state state;
 	struct range asked;
@@ -259,14 +268,12 @@ enum cxl_chain_state {
  * struct cxl_chain - the run of Add records that More ties together
  * @state: see enum cxl_chain_state
  * @extents: FIFO, in delivery order
- * @tree: those of @extents that passed their checks, by DPA
  * @nr: number of @extents
  * @last: jiffies of its last record
  */
 struct cxl_chain {
 	enum cxl_chain_state state;
 	struct list_head extents;
-	struct rb_root_cached tree;
 	unsigned int nr;
 	unsigned long last;
 };
@@ -323,6 +330,8 @@ struct cxl_extent_stats {
  * @max_chain: the longest chain that makes sense, records
  * @chain: the open chain
  * @release_last: jiffies of the last Release record with More = 1
+ * @checked: tree of extents that passed their checks and are not held yet, by
+ *	     DPA; empty but while a chain is closed or a window added
  * @held: tree of the extents that are held, by DPA
  * @windows: where regions map the device
  * @allocations: allocations that are held
@@ -334,7 +343,7 @@ struct cxl_extent_stats {
  *	      next is not certain until it accepts a response
  * @compare_due: cxl_extents_compare() could not be completed
  * @nr_compares: how often it was tried again
- * @comparison: counts cxl_extents_compare()
+ * @comparison: counts cxl_extents_mark_listed()
  * @stats: see struct cxl_extent_stats
  */
 struct cxl_extents {
@@ -346,6 +355,7 @@ struct cxl_extents {
 	unsigned int max_chain;
 	struct cxl_chain chain;
 	unsigned long release_last;
+	struct rb_root_cached checked;
 	struct rb_root_cached held;
 	struct list_head windows;
 	struct list_head allocations;
@@ -385,23 +395,35 @@ const char *cxl_extent_reason_str(enum cxl_extent_reason reason);
 struct cxl_extent *cxl_extent_new(const struct cxl_extent_record *record);
 void cxl_extent_record_from_list(struct cxl_extent_record *record,
 				 const struct cxl_dc_extent *listed);
-struct cxl_allocation *cxl_allocation_new(void);
-struct cxl_allocation *cxl_allocation_prepare(struct cxl_extents *extents,
-					      struct cxl_extent *extent,
-					      struct cxl_extent_window *window);
-void cxl_allocation_discard(struct cxl_extents *extents,
-			    struct cxl_allocation *alloc);
-void cxl_allocation_set_state(struct cxl_allocation *alloc,
-			      enum cxl_allocation_state state);
-void cxl_allocation_hold(struct cxl_extents *extents,
-			 struct cxl_allocation *alloc);
-void cxl_allocation_forget(struct cxl_extents *extents,
-			   struct cxl_allocation *alloc);
 void cxl_extents_report(struct cxl_extents *extents, u64 start, u64 len,
 			const uuid_t *tag, enum cxl_extent_reason reason);
 void cxl_extents_invalidate(struct cxl_extents *extents,
 			    struct list_head *stale);
 void cxl_extents_free_answers(struct list_head *answers);
+
+/* extent_allocation.c: what comes and goes as one */
+struct cxl_allocation *cxl_allocation_new(void);
+enum cxl_extent_reason cxl_allocation_prepare(struct cxl_extents *extents,
+					      struct list_head *members,
+					      struct cxl_extent_window *window);
+void cxl_allocation_discard(struct cxl_extents *extents,
+			    struct cxl_allocation *alloc);
+void cxl_allocation_set_state(struct cxl_allocation *alloc,
+			      enum cxl_allocation_state state);
+void cxl_allocation_show(struct cxl_extents *extents,
+			 struct cxl_allocation *alloc,
+			 struct list_head *unpublished);
+void cxl_allocation_ask(struct cxl_allocation *alloc);
+void cxl_extent_drop(struct cxl_extents *extents, struct cxl_extent *extent);
+void cxl_allocation_forget(struct cxl_extents *extents,
+			   struct cxl_allocation *alloc);
+
+/* extent_group.c: which extents make an allocation */
+void cxl_extent_examine(struct cxl_extents *extents, struct cxl_extent *extent);
+void cxl_extents_sort(struct list_head *offers);
+void cxl_extents_cut(struct list_head *offers, struct list_head *members);
+struct cxl_allocation *cxl_extents_allocate(struct cxl_extents *extents,
+					    struct list_head *members);
 
 /* extent_held.c: trees by DPA */
 void cxl_extent_tree_insert(struct cxl_extent *extent,
@@ -419,11 +441,16 @@ struct cxl_extent *cxl_extents_find(struct cxl_extents *extents, u64 start,
 enum cxl_extent_reason cxl_extent_check_range(struct cxl_extents *extents,
 					      u64 start, u64 len);
 enum cxl_extent_reason cxl_extent_check(struct cxl_extents *extents,
-					const struct cxl_extent *extent,
-					struct cxl_extent_window **window);
+					const struct cxl_extent *extent);
+enum cxl_extent_reason cxl_extent_check_group(struct cxl_extents *extents,
+					      struct list_head *members);
+struct cxl_extent_window *
+cxl_extent_window(struct cxl_extents *extents, const struct cxl_extent *extent);
 u64 cxl_extents_granule(struct cxl_extents *extents, u64 dpa);
-bool cxl_extent_is_listed(const struct cxl_extent_list *list, u64 start,
-			  u64 last);
+void cxl_extents_mark_listed(struct cxl_extents *extents,
+			     const struct cxl_extent_list *list);
+bool cxl_extent_is_listed(const struct cxl_extents *extents,
+			  const struct cxl_extent *extent);
 
 /* extent_chain.c: Add records */
 void cxl_extents_add_record(struct cxl_extents *extents,
@@ -444,6 +471,10 @@ void cxl_extents_release_window(struct cxl_extents *extents,
 /* extent_give_back.c: Release commands */
 void cxl_extents_give_back(struct cxl_extents *extents, struct list_head *allocs,
 			   struct list_head *strays);
+
+/* extent_strays.c: what goes back and was never held here */
+void cxl_extents_drop_unlisted(struct cxl_extents *extents,
+			       struct list_head *asked);
 
 /* extent_recover.c: the device's list against what is held */
 int cxl_extents_window_add(struct cxl_extents *extents,

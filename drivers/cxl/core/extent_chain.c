@@ -3,10 +3,10 @@
  * The extent core: chains of Add Capacity records
  *
  * Records are gathered, in the order of their delivery, until one comes without
- * More. Then every extent is checked, every allocation prepared, and the chain
- * answered by one response that walks the chain once more: what it names is in
- * delivery order by construction. Only when the device has processed the response
- * do the allocations appear.
+ * More. Then every extent is checked, every allocation prepared, all or nothing of
+ * each, and the chain answered by one response that walks the chain once more: what
+ * it names is in delivery order by construction. Only when the device has processed
+ * the response do the allocations appear.
  *
  * Every chain is answered exactly once, whatever happens to it. The wire has no
  * chain id, so the tail of a chain that is refused half-way is told from a new
@@ -14,16 +14,18 @@
  */
 #include <kunit/visibility.h>
 #include <linux/jiffies.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <cxlmem.h>
 #include "extent.h"
 
-static void chain_empty(struct cxl_chain *chain)
+static void chain_empty(struct cxl_extents *extents)
 {
+	struct cxl_chain *chain = &extents->chain;
 	struct cxl_extent *extent, *next;
 
 	list_for_each_entry_safe(extent, next, &chain->extents, chain) {
-		cxl_extent_tree_remove(extent, &chain->tree);
+		cxl_extent_tree_remove(extent, &extents->checked);
 		list_del(&extent->chain);
 		kfree(extent);
 	}
@@ -37,7 +39,7 @@ static void chain_refuse(struct cxl_extents *extents,
 {
 	cxl_extents_report(extents, record->start, record->len, &record->tag,
 			   reason);
-	chain_empty(&extents->chain);
+	chain_empty(extents);
 	extents->chain.state = CXL_CHAIN_REFUSED;
 }
 
@@ -69,45 +71,42 @@ static bool offered_again(struct cxl_extents *extents,
 	if (cxl_extent_check_range(extents, extent->start, extent->len))
 		return false;
 	held = cxl_extents_find(extents, extent->start, extent->len);
-	if (!held || !uuid_equal(&held->tag, &extent->tag))
+	if (!held || !uuid_equal(&held->tag, &extent->tag) ||
+	    held->seq != extent->seq)
 		return false;
-	return !cxl_extent_tree_first(&extents->chain.tree, extent->start,
+	return !cxl_extent_tree_first(&extents->checked, extent->start,
 				      cxl_extent_last(extent));
 }
 
-static enum cxl_extent_reason decide(struct cxl_extents *extents,
-				     struct cxl_extent *extent)
-{
-	struct cxl_extent_window *window;
-	enum cxl_extent_reason reason;
-
-	if (offered_again(extents, extent)) {
-		extent->verdict = CXL_EXTENT_AGAIN;
-		return CXL_EXTENT_OK;
-	}
-	reason = cxl_extent_check(extents, extent, &window);
-	if (reason)
-		return reason;
-	if (!cxl_allocation_prepare(extents, extent, window))
-		return CXL_EXTENT_NO_RESOURCES;
-	extent->verdict = CXL_EXTENT_ACCEPTED;
-	return CXL_EXTENT_OK;
-}
-
-static void check_and_prepare(struct cxl_extents *extents)
+static void check(struct cxl_extents *extents, struct list_head *offers)
 {
 	struct cxl_extent *extent;
 
 	list_for_each_entry(extent, &extents->chain.extents, chain) {
-		enum cxl_extent_reason reason = decide(extents, extent);
-
-		if (reason) {
-			extent->verdict = CXL_EXTENT_REFUSED;
-			cxl_extents_report(extents, extent->start, extent->len,
-					   &extent->tag, reason);
+		if (offered_again(extents, extent)) {
+			extent->verdict = CXL_EXTENT_AGAIN;
+			cxl_extent_tree_insert(extent, &extents->checked);
 			continue;
 		}
-		cxl_extent_tree_insert(extent, &extents->chain.tree);
+		cxl_extent_examine(extents, extent);
+		/* refused ones, too: they take the others of their tag along */
+		list_add_tail(&extent->node, offers);
+	}
+}
+
+static void check_and_prepare(struct cxl_extents *extents)
+{
+	LIST_HEAD(members);
+	LIST_HEAD(offers);
+
+	check(extents, &offers);
+	cxl_extents_sort(&offers);
+	while (!list_empty(&offers)) {
+		cxl_extents_cut(&offers, &members);
+		cxl_extents_allocate(extents, &members);
+		/* what is refused stays in the chain, for this is its owner */
+		INIT_LIST_HEAD(&members);
+		cond_resched();
 	}
 }
 
@@ -152,26 +151,27 @@ static bool leave_out_known(struct cxl_extents *extents)
 
 	if (extents->ops->list(extents, &list))
 		return false;
+	cxl_extents_mark_listed(extents, &list);
+	kvfree(list.extent);
 	list_for_each_entry(extent, &extents->chain.extents, chain) {
-		if (extent->verdict != CXL_EXTENT_AGAIN ||
-		    !cxl_extent_is_listed(&list, extent->start,
-					  cxl_extent_last(extent)))
+		const struct cxl_extent *held;
+
+		if (extent->verdict != CXL_EXTENT_AGAIN)
+			continue;
+		held = cxl_extents_find(extents, extent->start, extent->len);
+		if (!held || !cxl_extent_is_listed(extents, held))
 			continue;
 		extent->verdict = CXL_EXTENT_REFUSED;
 		changed = true;
 	}
-	kvfree(list.extent);
 	return changed;
 }
 
-/* The device has agreed: hold, then show, all that was accepted */
-static void publish(struct cxl_extents *extents)
+/* Move what was accepted out of the chain: allocations in order of delivery */
+static void take_accepted(struct cxl_extents *extents, struct list_head *fresh,
+			  struct list_head *stale)
 {
 	struct cxl_extent *extent, *next;
-	struct cxl_allocation *alloc;
-	LIST_HEAD(unpublished);
-	LIST_HEAD(fresh);
-	LIST_HEAD(stale);
 
 	list_for_each_entry_safe(extent, next, &extents->chain.extents, chain) {
 		if (extent->verdict == CXL_EXTENT_AGAIN)
@@ -179,24 +179,25 @@ static void publish(struct cxl_extents *extents)
 		if (extent->verdict != CXL_EXTENT_ACCEPTED)
 			continue;
 		extents->stats.accepted++;
-		cxl_extent_tree_remove(extent, &extents->chain.tree);
 		list_del_init(&extent->chain);
-		list_move(&extent->alloc->window->stale, &stale);
-		cxl_allocation_hold(extents, extent->alloc);
-		list_move_tail(&extent->alloc->node, &fresh);
+		list_move(&extent->alloc->window->stale, stale);
+		if (list_empty(&extent->alloc->node))
+			list_add_tail(&extent->alloc->node, fresh);
 	}
-	cxl_extents_invalidate(extents, &stale);
+}
 
-	while ((alloc = list_first_entry_or_null(&fresh, typeof(*alloc), node))) {
-		list_move_tail(&alloc->node, &extents->allocations);
-		if (!extents->ops->publish(extents, alloc))
-			continue;
-		extent = list_first_entry(&alloc->extents, typeof(*extent), node);
-		cxl_extents_report(extents, extent->start, extent->len,
-				   &extent->tag, CXL_EXTENT_NOT_PUBLISHED);
-		cxl_allocation_set_state(alloc, CXL_ALLOCATION_WITHDRAWN);
-		list_move_tail(&alloc->node, &unpublished);
-	}
+/* The device has agreed: hold, then show, all that was accepted */
+static void publish(struct cxl_extents *extents)
+{
+	struct cxl_allocation *alloc;
+	LIST_HEAD(unpublished);
+	LIST_HEAD(fresh);
+	LIST_HEAD(stale);
+
+	take_accepted(extents, &fresh, &stale);
+	cxl_extents_invalidate(extents, &stale);
+	while ((alloc = list_first_entry_or_null(&fresh, typeof(*alloc), node)))
+		cxl_allocation_show(extents, alloc, &unpublished);
 	if (!list_empty(&unpublished))
 		cxl_extents_give_back(extents, &unpublished, NULL);
 }
@@ -216,7 +217,9 @@ static void not_accepted(struct cxl_extents *extents, int rc)
 			continue;
 		cxl_extents_report(extents, extent->start, extent->len,
 				   &extent->tag, CXL_EXTENT_NOT_ACCEPTED);
-		cxl_allocation_discard(extents, extent->alloc);
+		/* the first extent of an allocation takes the others along */
+		if (extent->alloc)
+			cxl_allocation_discard(extents, extent->alloc);
 		extent->verdict = CXL_EXTENT_REFUSED;
 	}
 
@@ -234,7 +237,6 @@ static void not_accepted(struct cxl_extents *extents, int rc)
 /* End of the chain: answer it, once, and be ready for the next */
 static void chain_close(struct cxl_extents *extents)
 {
-	struct cxl_chain *chain = &extents->chain;
 	int rc;
 
 	extents->stats.chains++;
@@ -248,8 +250,8 @@ static void chain_close(struct cxl_extents *extents)
 		extents->doubtful = false;
 		publish(extents);
 	}
-	chain_empty(chain);
-	chain->state = CXL_CHAIN_NONE;
+	chain_empty(extents);
+	extents->chain.state = CXL_CHAIN_NONE;
 }
 
 /**

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The extent core: what may be accepted
+ * The extent core: what may be accepted, and what the device says of it later
  *
  * The device is not trusted: every number of an offer is checked before it is
- * used. CXL 3.1 9.13.3.3 has the rules for extents; that they are multiples of
- * the DAX alignment and lie in a region is what this host needs.
+ * used. CXL 3.1 9.13.3.3 has the rules for extents and for those of one tag; that
+ * they are multiples of the DAX alignment and lie in a region is what this host
+ * needs.
  */
 #include <linux/align.h>
+#include <linux/minmax.h>
 #include <linux/overflow.h>
+#include <linux/sched.h>
 #include "extent.h"
 
 static bool range_has(const struct range *range, u64 start, u64 last)
@@ -24,13 +27,21 @@ find_partition(struct cxl_extents *extents, u64 start, u64 last)
 	return NULL;
 }
 
-static struct cxl_extent_window *find_window(struct cxl_extents *extents,
-					     u64 start, u64 last)
+/**
+ * cxl_extent_window() - where a region maps an extent
+ * @extents: the extents of a memory device
+ * @extent: not empty
+ *
+ * Return: the window that has all of it, or NULL
+ */
+struct cxl_extent_window *
+cxl_extent_window(struct cxl_extents *extents, const struct cxl_extent *extent)
 {
 	struct cxl_extent_window *window;
 
 	list_for_each_entry(window, &extents->windows, node)
-		if (range_has(&window->dpa, start, last))
+		if (range_has(&window->dpa, extent->start,
+			      cxl_extent_last(extent)))
 			return window;
 	return NULL;
 }
@@ -43,8 +54,6 @@ check_tag(const struct cxl_extent *extent,
 		return CXL_EXTENT_UNTAGGED;
 	if (!part->sharable && extent->seq)
 		return CXL_EXTENT_SEQUENCE;
-	if (!uuid_is_null(&extent->tag))
-		return CXL_EXTENT_TAGGED;
 	return CXL_EXTENT_OK;
 }
 
@@ -88,13 +97,11 @@ u64 cxl_extents_granule(struct cxl_extents *extents, u64 dpa)
  * cxl_extent_check() - check one extent for itself
  * @extents: the extents of a memory device
  * @extent: as the device offered it
- * @window: set to where a region maps it, when it passes
  *
  * Return: CXL_EXTENT_OK or what speaks against it
  */
 enum cxl_extent_reason cxl_extent_check(struct cxl_extents *extents,
-					const struct cxl_extent *extent,
-					struct cxl_extent_window **window)
+					const struct cxl_extent *extent)
 {
 	const struct cxl_extent_partition *part;
 	enum cxl_extent_reason reason;
@@ -116,34 +123,100 @@ enum cxl_extent_reason cxl_extent_check(struct cxl_extents *extents,
 	if (reason)
 		return reason;
 
-	*window = find_window(extents, extent->start, last);
-	if (!*window)
+	if (!cxl_extent_window(extents, extent))
 		return CXL_EXTENT_NO_REGION;
 	if (cxl_extent_tree_first(&extents->held, extent->start, last))
 		return CXL_EXTENT_OVERLAP_HELD;
-	if (cxl_extent_tree_first(&extents->chain.tree, extent->start, last))
+	if (cxl_extent_tree_first(&extents->checked, extent->start, last))
 		return CXL_EXTENT_OVERLAP_CHAIN;
 	return CXL_EXTENT_OK;
 }
 
 /**
- * cxl_extent_is_listed() - does the device think this host holds any of a range?
- * @list: the device's extent list; nothing in it is trusted
- * @start: first DPA
- * @last: last DPA
+ * cxl_extent_check_group() - check the extents of one allocation together
+ * @extents: the extents of a memory device
+ * @members: linked by ->node in layout order, each checked for itself
  *
- * Return: true when an entry of @list overlaps the range
+ * All or nothing: a hole in an allocation could never be filled. A window lies in
+ * one partition, so one window means one partition, too.
+ *
+ * Return: CXL_EXTENT_OK or what speaks against all of them
  */
-bool cxl_extent_is_listed(const struct cxl_extent_list *list, u64 start,
-			  u64 last)
+enum cxl_extent_reason cxl_extent_check_group(struct cxl_extents *extents,
+					      struct list_head *members)
 {
-	for (u32 i = 0; i < list->nr; i++) {
-		u64 entry = le64_to_cpu(list->extent[i].start_dpa);
-		u64 len = le64_to_cpu(list->extent[i].length);
+	const struct cxl_extent_partition *part;
+	const struct cxl_extent *first, *extent;
+	unsigned int seq = 0;
 
-		if (len && entry <= last && (entry >= start ||
-					     start - entry < len))
-			return true;
+	lockdep_assert_held(&extents->lock);
+	list_for_each_entry(extent, members, node)
+		if (extent->verdict == CXL_EXTENT_REFUSED)
+			return CXL_EXTENT_PARTNER;
+
+	first = list_first_entry(members, typeof(*first), node);
+	part = find_partition(extents, first->start, cxl_extent_last(first));
+	list_for_each_entry(extent, members, node) {
+		if (cxl_extent_window(extents, extent) !=
+		    cxl_extent_window(extents, first))
+			return CXL_EXTENT_SPREAD;
+		if (part->sharable && extent->seq != seq++)
+			return CXL_EXTENT_SEQUENCE_GAP;
 	}
-	return false;
+	return CXL_EXTENT_OK;
+}
+
+/* The device lists @start to @last: count what that has of @extent */
+static void count_listed(struct cxl_extents *extents, struct cxl_extent *extent,
+			 u64 start, u64 last)
+{
+	if (extent->seen != extents->comparison)
+		extent->listed = 0;
+	extent->seen = extents->comparison;
+	extent->listed += min(last, cxl_extent_last(extent)) -
+			  max(start, extent->start) + 1;
+}
+
+/**
+ * cxl_extents_mark_listed() - look for what is held in the device's list
+ * @extents: the extents of a memory device, locked
+ * @list: the list; nothing in it is trusted
+ *
+ * See cxl_extent_is_listed() for what comes of it.
+ */
+void cxl_extents_mark_listed(struct cxl_extents *extents,
+			     const struct cxl_extent_list *list)
+{
+	extents->comparison++;
+	for (u32 i = 0; i < list->nr; i++) {
+		struct cxl_extent_record record;
+		struct cxl_extent *extent;
+		u64 last;
+
+		cxl_extent_record_from_list(&record, &list->extent[i]);
+		if (cxl_extent_check_range(extents, record.start, record.len) ==
+		    CXL_EXTENT_BAD_LENGTH)
+			continue;
+		last = record.start + record.len - 1;
+		extent = cxl_extent_tree_first(&extents->held, record.start,
+					       last);
+		for (; extent; extent = cxl_extent_tree_next(extent,
+							     record.start,
+							     last))
+			count_listed(extents, extent, record.start, last);
+		cond_resched();
+	}
+}
+
+/**
+ * cxl_extent_is_listed() - does the device list any of an extent?
+ * @extents: the extents of a memory device, locked
+ * @extent: held since cxl_extents_mark_listed() or longer
+ *
+ * Return: true when an entry of that list overlaps it
+ */
+bool cxl_extent_is_listed(const struct cxl_extents *extents,
+			  const struct cxl_extent *extent)
+{
+	return extent->seen == extents->comparison;
 }

@@ -7,65 +7,9 @@
  * before the device has it back.
  */
 #include <kunit/visibility.h>
-#include <linux/minmax.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include "extent.h"
-
-/* Keep the part of @stray that one entry of the device's list has */
-static void keep_listed(struct cxl_extents *extents,
-			const struct cxl_extent *stray,
-			const struct cxl_dc_extent *listed,
-			struct rb_root_cached *tree, struct list_head *kept)
-{
-	u64 start = le64_to_cpu(listed->start_dpa);
-	u64 last = start + le64_to_cpu(listed->length) - 1;
-	struct cxl_extent_record record = { .tag = stray->tag };
-	struct cxl_extent *part;
-
-	if (last < start || last < stray->start ||
-	    start > cxl_extent_last(stray))
-		return;
-	start = max(start, stray->start);
-	last = min(last, cxl_extent_last(stray));
-	if (cxl_extent_tree_first(&extents->held, start, last) ||
-	    cxl_extent_tree_first(tree, start, last))
-		return;
-
-	record.start = start;
-	record.len = last - start + 1;
-	part = cxl_extent_new(&record);
-	if (!part) {
-		extents->compare_due = true;
-		return;
-	}
-	cxl_extent_tree_insert(part, tree);
-	list_add_tail(&part->answer, kept);
-}
-
-/*
- * Keep only what the device thinks this host holds, each piece once: one range
- * that the device does not know would make it refuse the whole command.
- */
-static void drop_unlisted(struct cxl_extents *extents, struct list_head *strays)
-{
-	struct rb_root_cached tree = RB_ROOT_CACHED;
-	struct cxl_extent_list list = {};
-	struct cxl_extent *stray;
-	LIST_HEAD(kept);
-
-	if (extents->ops->list(extents, &list))
-		extents->compare_due = true;
-	list_for_each_entry(stray, strays, answer) {
-		for (u32 i = 0; i < list.nr; i++)
-			keep_listed(extents, stray, &list.extent[i], &tree,
-				    &kept);
-		cond_resched();
-	}
-	kvfree(list.extent);
-	cxl_extents_free_answers(strays);
-	list_splice(&kept, strays);
-}
 
 static void collect_answers(struct list_head *allocs, struct list_head *answers,
 			    struct list_head *stale)
@@ -82,19 +26,14 @@ static void collect_answers(struct list_head *allocs, struct list_head *answers,
 
 /* The command failed: what the device does not list any more is gone anyway */
 static void drop_gone_extents(struct cxl_extents *extents,
-			      struct cxl_allocation *alloc,
-			      const struct cxl_extent_list *list)
+			      struct cxl_allocation *alloc)
 {
 	struct cxl_extent *extent, *next;
 
 	list_for_each_entry_safe(extent, next, &alloc->extents, node) {
-		if (cxl_extent_is_listed(list, extent->start,
-					 cxl_extent_last(extent)))
+		if (cxl_extent_is_listed(extents, extent))
 			continue;
-		cxl_extent_tree_remove(extent, &extents->held);
-		list_del(&extent->node);
-		kfree(extent);
-		alloc->nr_extents--;
+		cxl_extent_drop(extents, extent);
 	}
 }
 
@@ -126,19 +65,23 @@ static int send_alone(struct cxl_extents *extents, struct cxl_extent *extent)
 	return rc;
 }
 
-/* Return: is it gone? What the device still lists waits. */
+/*
+ * Send each extent alone; what the device does not take even so remains. Return:
+ * does the device answer?
+ */
 static bool release_alone(struct cxl_extents *extents,
 			  struct cxl_allocation *alloc)
 {
 	struct cxl_extent *extent, *next;
 
 	list_for_each_entry_safe(extent, next, &alloc->extents, node) {
-		if (send_alone(extents, extent))
+		int rc = send_alone(extents, extent);
+
+		if (rc < 0)
 			return false;
-		cxl_extent_tree_remove(extent, &extents->held);
-		list_del(&extent->node);
-		kfree(extent);
-		alloc->nr_extents--;
+		if (rc)
+			continue;
+		cxl_extent_drop(extents, extent);
 		extents->stats.released++;
 	}
 	return true;
@@ -156,33 +99,45 @@ static void release_failed(struct cxl_extents *extents,
 	struct cxl_extent_list list = {};
 	int rc = extents->ops->list(extents, &list);
 
+	if (!rc)
+		cxl_extents_mark_listed(extents, &list);
+	kvfree(list.extent);
 	list_for_each_entry_safe(alloc, next, allocs, node) {
 		cond_resched();
 		if (!rc)
-			drop_gone_extents(extents, alloc, &list);
-		if (list_empty(&alloc->extents) ||
-		    (alone && release_alone(extents, alloc)))
+			drop_gone_extents(extents, alloc);
+		if (alone)
+			alone = release_alone(extents, alloc);
+		if (list_empty(&alloc->extents))
 			release_done(extents, alloc);
 		else
 			list_move_tail(&alloc->node, &extents->waiting);
 	}
-	kvfree(list.extent);
 }
 
-/* Strays that can't be released are found again by a comparison */
-static void stray_release_failed(struct cxl_extents *extents,
+/*
+ * Strays that can't be released are found again by a comparison. Return: as
+ * release_alone(), or @alone
+ */
+static bool stray_release_failed(struct cxl_extents *extents,
 				 struct list_head *answers, bool alone)
 {
 	struct cxl_extent *extent, *next;
 
 	list_for_each_entry_safe(extent, next, answers, answer) {
+		int rc;
+
 		if (extent->alloc)
 			continue;
-		if (!alone || send_alone(extents, extent))
+		rc = alone ? send_alone(extents, extent) : -ECANCELED;
+		if (rc)
 			extents->compare_due = true;
+		if (rc < 0)
+			alone = false;
 		list_del(&extent->answer);
 		kfree(extent);
 	}
+	return alone;
 }
 
 static void free_strays(struct list_head *answers)
@@ -217,7 +172,7 @@ void cxl_extents_give_back(struct cxl_extents *extents, struct list_head *allocs
 	lockdep_assert_held(&extents->lock);
 	collect_answers(allocs, &answers, &stale);
 	if (strays && !list_empty(strays)) {
-		drop_unlisted(extents, strays);
+		cxl_extents_drop_unlisted(extents, strays);
 		list_splice_tail_init(strays, &answers);
 	}
 	if (list_empty(&answers))
@@ -227,7 +182,7 @@ void cxl_extents_give_back(struct cxl_extents *extents, struct list_head *allocs
 	rc = send_release(extents, &answers);
 	alone = rc > 0 && !list_is_singular(&answers);
 	if (rc)
-		stray_release_failed(extents, &answers, alone);
+		alone = stray_release_failed(extents, &answers, alone);
 	free_strays(&answers);
 	if (rc) {
 		release_failed(extents, allocs, alone);

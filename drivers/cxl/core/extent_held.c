@@ -3,8 +3,8 @@
  * The extent core: extents by DPA
  *
  * One kind of interval tree serves two purposes: struct cxl_extents::held has
- * what the device knows to be held by this host, struct cxl_chain::tree those
- * extents of the open chain that passed their checks. Extents in one tree never
+ * what the device knows to be held by this host, struct cxl_extents::checked those
+ * extents that passed their checks on the way there. Extents in one tree never
  * overlap. Everything here runs under struct cxl_extents::lock.
  */
 #include <linux/interval_tree_generic.h>

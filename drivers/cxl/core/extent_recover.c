@@ -11,68 +11,114 @@
  * The same list settles what happened when a command failed or records were lost.
  */
 #include <kunit/visibility.h>
-#include <linux/minmax.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include "extent.h"
 
+/* Does any of a range, as the device lists it, lie in @window? */
+static bool concerns(u64 start, u64 len, const struct cxl_extent_window *window)
+{
+	return len && start <= window->dpa.end &&
+	       (start >= window->dpa.start || window->dpa.start - start < len);
+}
+
 /*
- * An extent that the device lists in a window and that is not held here. The ones
- * to be taken over are prepared, the others only named in a Release command.
+ * Make extents of those that @list has in @window. What has a tag is gathered
+ * wherever it lies: an allocation is taken over whole, or not at all.
  */
-static enum cxl_extent_reason take_over(struct cxl_extents *extents,
-					struct cxl_extent *extent)
+static int gather(const struct cxl_extent_list *list,
+		  const struct cxl_extent_window *window,
+		  struct list_head *found)
 {
-	struct cxl_extent_window *window;
-	struct cxl_allocation *alloc;
-	enum cxl_extent_reason reason;
+	for (u32 i = 0; i < list->nr; i++) {
+		struct cxl_extent_record record;
+		struct cxl_extent *extent;
 
-	reason = cxl_extent_check(extents, extent, &window);
-	if (reason)
-		return reason;
-	alloc = cxl_allocation_prepare(extents, extent, window);
-	if (!alloc)
-		return CXL_EXTENT_NO_RESOURCES;
-
-	cxl_allocation_hold(extents, alloc);
-	if (!extents->ops->publish(extents, alloc)) {
-		extents->stats.recovered++;
-		return CXL_EXTENT_OK;
+		cxl_extent_record_from_list(&record, &list->extent[i]);
+		if (uuid_is_null(&record.tag) &&
+		    !concerns(record.start, record.len, window))
+			continue;
+		extent = cxl_extent_new(&record);
+		if (!extent)
+			return -ENOMEM;
+		list_add_tail(&extent->node, found);
 	}
-	cxl_extent_tree_remove(extent, &extents->held);
-	list_del_init(&extent->node);
-	extent->alloc = NULL;
-	list_del(&alloc->node);
-	kfree(alloc);
-	return CXL_EXTENT_NOT_PUBLISHED;
+	return 0;
 }
 
-/* Does @record, as the device lists it, lie in @window at all? */
-static bool concerns(const struct cxl_extent_record *record,
-		     const struct cxl_extent_window *window)
+static bool any_concerns(const struct list_head *members,
+			 const struct cxl_extent_window *window)
 {
-	return record->len && record->start <= window->dpa.end &&
-	       (record->start >= window->dpa.start ||
-		window->dpa.start - record->start < record->len);
+	struct cxl_extent *extent;
+
+	list_for_each_entry(extent, members, node)
+		if (concerns(extent->start, extent->len, window))
+			return true;
+	return false;
 }
 
-static void recover_one(struct cxl_extents *extents,
-			const struct cxl_extent_record *record,
+static void free_members(struct list_head *members)
+{
+	struct cxl_extent *extent, *next;
+
+	list_for_each_entry_safe(extent, next, members, node) {
+		list_del(&extent->node);
+		kfree(extent);
+	}
+}
+
+/* They are not taken over: the device gets them back, if a command can name them */
+static void make_strays(struct cxl_extents *extents, struct list_head *members,
 			struct list_head *strays)
 {
-	struct cxl_extent *extent = cxl_extent_new(record);
-	enum cxl_extent_reason reason = CXL_EXTENT_NO_RESOURCES;
+	struct cxl_extent *extent, *next;
 
-	if (extent)
-		reason = take_over(extents, extent);
-	if (!reason)
-		return;
-	cxl_extents_report(extents, record->start, record->len, &record->tag,
-			   reason);
-	if (extent)
+	list_for_each_entry_safe(extent, next, members, node) {
+		if (cxl_extent_check_range(extents, extent->start, extent->len) ==
+		    CXL_EXTENT_BAD_LENGTH)
+			continue;
+		list_del_init(&extent->node);
 		list_add_tail(&extent->answer, strays);
-	else
-		extents->compare_due = true;
+	}
+	free_members(members);
+}
+
+static void take_over(struct cxl_extents *extents, struct list_head *members,
+		      struct list_head *unpublished, struct list_head *strays)
+{
+	struct cxl_allocation *alloc;
+	struct cxl_extent *extent;
+
+	list_for_each_entry(extent, members, node)
+		cxl_extent_examine(extents, extent);
+	alloc = cxl_extents_allocate(extents, members);
+	if (!alloc) {
+		make_strays(extents, members, strays);
+		return;
+	}
+	cxl_allocation_show(extents, alloc, unpublished);
+	if (alloc->state == CXL_ALLOCATION_HELD)
+		extents->stats.recovered += alloc->nr_extents;
+}
+
+static void take_over_all(struct cxl_extents *extents, struct list_head *found,
+			  const struct cxl_extent_window *window)
+{
+	LIST_HEAD(unpublished);
+	LIST_HEAD(strays);
+
+	cxl_extents_sort(found);
+	while (!list_empty(found)) {
+		LIST_HEAD(members);
+
+		cxl_extents_cut(found, &members);
+		if (any_concerns(&members, window))
+			take_over(extents, &members, &unpublished, &strays);
+		else
+			free_members(&members);
+		cond_resched();
+	}
+	cxl_extents_give_back(extents, &unpublished, &strays);
 }
 
 /**
@@ -80,36 +126,34 @@ static void recover_one(struct cxl_extents *extents,
  * @extents: the extents of a memory device, locked
  * @window: not overlapping another; caches are invalidated by who made it
  *
- * What the device lists in the window and fails the checks is released. CXL 3.1
- * 8.2.9.9.9.2.
+ * What the device lists in the window and fails the checks is released, with all
+ * extents of its tag, wherever they lie. CXL 3.1 8.2.9.9.9.2.
  *
- * Return: 0, or a negative errno when the device's list can't be read
+ * Return: 0, or a negative errno when the device's list can't be read or there is
+ * no memory to look at it: then the window is not added, and nothing is touched
  */
 int cxl_extents_window_add(struct cxl_extents *extents,
 			   struct cxl_extent_window *window)
 {
 	struct cxl_extent_list list = {};
-	LIST_HEAD(strays);
-	LIST_HEAD(none);
+	LIST_HEAD(found);
 	int rc;
 
 	lockdep_assert_held(&extents->lock);
 	rc = extents->ops->list(extents, &list);
 	if (rc)
 		return rc;
+	rc = gather(&list, window, &found);
+	kvfree(list.extent);
+	if (rc) {
+		free_members(&found);
+		return rc;
+	}
 
 	extents->nr_compares = 0;
 	INIT_LIST_HEAD(&window->stale);
 	list_add_tail(&window->node, &extents->windows);
-	for (u32 i = 0; i < list.nr; i++) {
-		struct cxl_extent_record record;
-
-		cxl_extent_record_from_list(&record, &list.extent[i]);
-		if (concerns(&record, window))
-			recover_one(extents, &record, &strays);
-	}
-	kvfree(list.extent);
-	cxl_extents_give_back(extents, &none, &strays);
+	take_over_all(extents, &found, window);
 	return 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(cxl_extents_window_add);
@@ -144,61 +188,61 @@ void cxl_extents_window_remove(struct cxl_extents *extents,
 }
 EXPORT_SYMBOL_IF_KUNIT(cxl_extents_window_remove);
 
-/* The device lists @start to @last: count what that has of @extent */
-static void count_listed(struct cxl_extents *extents, struct cxl_extent *extent,
-			 u64 start, u64 last)
+static bool has_vanished(const struct cxl_extents *extents,
+			 const struct cxl_extent *extent)
 {
-	if (extent->seen != extents->comparison)
-		extent->listed = 0;
-	extent->seen = extents->comparison;
-	extent->listed += min(last, cxl_extent_last(extent)) -
-			  max(start, extent->start) + 1;
+	return !cxl_extent_is_listed(extents, extent) ||
+	       extent->listed < extent->len;
 }
 
-/* Mark the held extents that the device lists */
-static void mark_listed(struct cxl_extents *extents,
-			const struct cxl_extent_list *list)
+/* Return: is there anything of @alloc that the device does not list? */
+static bool report_vanished(struct cxl_extents *extents,
+			    const struct cxl_allocation *alloc)
 {
-	extents->comparison++;
-	for (u32 i = 0; i < list->nr; i++) {
-		struct cxl_extent_record record;
-		struct cxl_extent *extent;
-		u64 last;
+	const struct cxl_extent *extent;
+	bool vanished = false;
 
-		cxl_extent_record_from_list(&record, &list->extent[i]);
-		if (cxl_extent_check_range(extents, record.start, record.len))
-			continue;
-		last = record.start + record.len - 1;
-		extent = cxl_extent_tree_first(&extents->held, record.start,
-					       last);
-		for (; extent; extent = cxl_extent_tree_next(extent,
-							     record.start,
-							     last))
-			count_listed(extents, extent, record.start, last);
+	list_for_each_entry(extent, &alloc->extents, node) {
 		cond_resched();
-	}
-}
-
-/* Held here, not listed by the device: it must not be used any more */
-static void drop_vanished(struct cxl_extents *extents, struct list_head *from)
-{
-	struct cxl_allocation *alloc, *next;
-
-	list_for_each_entry_safe(alloc, next, from, node) {
-		struct cxl_extent *extent = list_first_entry(&alloc->extents,
-							     typeof(*extent),
-							     node);
-
-		cond_resched();
-		if (extent->seen == extents->comparison &&
-		    extent->listed >= extent->len)
+		if (!has_vanished(extents, extent))
 			continue;
+		vanished = true;
 		extents->stats.vanished++;
 		extents->ops->report(extents, extent->start, extent->len,
 				     &extent->tag,
 				     "held, but not in the device's list");
-		alloc->asked = DEFINE_RANGE(extent->start,
-					    cxl_extent_last(extent));
+	}
+	return vanished;
+}
+
+/* Can't be used any more: what the device still lists of it goes back */
+static void drop_vanished_extents(struct cxl_extents *extents,
+				  struct cxl_allocation *alloc,
+				  struct list_head *going)
+{
+	struct cxl_extent *extent, *next;
+
+	list_for_each_entry_safe(extent, next, &alloc->extents, node)
+		if (has_vanished(extents, extent))
+			cxl_extent_drop(extents, extent);
+	if (!list_empty(&alloc->extents)) {
+		list_move_tail(&alloc->node, going);
+		return;
+	}
+	extents->ops->remove(extents, alloc);
+	cxl_allocation_forget(extents, alloc);
+}
+
+/* Held here, not listed by the device: it must not be used any more */
+static void drop_vanished(struct cxl_extents *extents, struct list_head *from,
+			  struct list_head *going)
+{
+	struct cxl_allocation *alloc, *next;
+
+	list_for_each_entry_safe(alloc, next, from, node) {
+		if (!report_vanished(extents, alloc))
+			continue;
+		cxl_allocation_ask(alloc);
 		if (alloc->state != CXL_ALLOCATION_WITHDRAWN &&
 		    extents->ops->withdraw(extents, alloc)) {
 			cxl_allocation_set_state(alloc, CXL_ALLOCATION_ASKED);
@@ -206,8 +250,8 @@ static void drop_vanished(struct cxl_extents *extents, struct list_head *from)
 				list_move_tail(&alloc->node, &extents->waiting);
 			continue;
 		}
-		extents->ops->remove(extents, alloc);
-		cxl_allocation_forget(extents, alloc);
+		cxl_allocation_set_state(alloc, CXL_ALLOCATION_WITHDRAWN);
+		drop_vanished_extents(extents, alloc, going);
 	}
 }
 
@@ -227,7 +271,7 @@ static void find_strays(struct cxl_extents *extents,
 					  record.start + record.len - 1))
 			continue;
 		list_for_each_entry(window, &extents->windows, node) {
-			if (!concerns(&record, window))
+			if (!concerns(record.start, record.len, window))
 				continue;
 			stray = cxl_extent_new(&record);
 			if (stray)
@@ -244,14 +288,15 @@ static void find_strays(struct cxl_extents *extents,
  * @extents: the extents of a memory device, locked
  *
  * What the device lists in a window and this host does not hold is released; what
- * this host holds and the device does not list is taken out of use. If the list
+ * this host holds and the device does not list is taken out of use, with all of
+ * its allocation, and the rest of that is released. If the list
  * can't be read, cxl_extents_expire() tries again.
  */
 void cxl_extents_compare(struct cxl_extents *extents)
 {
 	struct cxl_extent_list list = {};
 	LIST_HEAD(strays);
-	LIST_HEAD(none);
+	LIST_HEAD(going);
 
 	lockdep_assert_held(&extents->lock);
 	extents->compare_due = false;
@@ -259,11 +304,11 @@ void cxl_extents_compare(struct cxl_extents *extents)
 		extents->compare_due = true;
 		return;
 	}
-	mark_listed(extents, &list);
-	drop_vanished(extents, &extents->waiting);
-	drop_vanished(extents, &extents->asking);
-	drop_vanished(extents, &extents->allocations);
+	cxl_extents_mark_listed(extents, &list);
+	drop_vanished(extents, &extents->waiting, &going);
+	drop_vanished(extents, &extents->asking, &going);
+	drop_vanished(extents, &extents->allocations, &going);
 	find_strays(extents, &list, &strays);
 	kvfree(list.extent);
-	cxl_extents_give_back(extents, &none, &strays);
+	cxl_extents_give_back(extents, &going, &strays);
 }

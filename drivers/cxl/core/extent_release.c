@@ -16,20 +16,9 @@
 #include <linux/align.h>
 #include <linux/jiffies.h>
 #include <linux/minmax.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include "extent.h"
-
-/* What encloses @alloc, which is not empty */
-static void ask_for_all(struct cxl_allocation *alloc)
-{
-	struct cxl_extent *extent;
-
-	list_for_each_entry(extent, &alloc->extents, node) {
-		alloc->asked.start = min(alloc->asked.start, extent->start);
-		alloc->asked.end = max(alloc->asked.end,
-				       cxl_extent_last(extent));
-	}
-}
 
 /* @start to @last touch @extent: widen them outwards to what can be given back */
 static void ask_for_part(struct cxl_extents *extents, struct cxl_extent *extent,
@@ -51,8 +40,8 @@ static void ask_back(struct cxl_extents *extents, struct cxl_extent *extent,
 
 	if (uuid_is_null(&alloc->tag))
 		ask_for_part(extents, extent, start, last);
-	else
-		ask_for_all(alloc);
+	else if (alloc->asked.end < alloc->asked.start)
+		cxl_allocation_ask(alloc);	/* all of it, once is enough */
 	/* in use and asked for already: it goes when its last user is gone */
 	if (alloc->state != CXL_ALLOCATION_ASKED)
 		list_move_tail(&alloc->node, &extents->asking);
@@ -89,6 +78,7 @@ static void take_request(struct cxl_extents *extents,
 	if (!extent)
 		note_stray(extents, record);
 	for (; extent; extent = cxl_extent_tree_next(extent, start, last)) {
+		cond_resched();
 		if (uuid_equal(&extent->tag, &record->tag))
 			ask_back(extents, extent, start, last);
 		else
@@ -135,19 +125,20 @@ static int prepare_rest(struct cxl_extents *extents,
 		.len = end - start,
 		.tag = alloc->tag,
 	};
-	struct cxl_extent *extent __free(kfree) = NULL;
-	struct cxl_allocation *rest;
+	struct cxl_extent *extent;
+	LIST_HEAD(members);
 
 	if (start == end)
 		return 0;
 	extent = cxl_extent_new(&record);
 	if (!extent)
 		return -ENOMEM;
-	rest = cxl_allocation_prepare(extents, extent, alloc->window);
-	if (!rest)
+	list_add(&extent->node, &members);
+	if (cxl_allocation_prepare(extents, &members, alloc->window)) {
+		kfree(extent);
 		return -ENOMEM;
-	retain_and_null_ptr(extent);
-	list_add_tail(&rest->node, rests);
+	}
+	list_add_tail(&extent->alloc->node, rests);
 	return 0;
 }
 
@@ -201,14 +192,8 @@ static void publish_rests(struct cxl_extents *extents, struct list_head *rests,
 {
 	struct cxl_allocation *rest, *next;
 
-	list_for_each_entry_safe(rest, next, rests, node) {
-		list_del(&rest->node);
-		cxl_allocation_hold(extents, rest);
-		if (!extents->ops->publish(extents, rest))
-			continue;
-		cxl_allocation_set_state(rest, CXL_ALLOCATION_WITHDRAWN);
-		list_move_tail(&rest->node, going);
-	}
+	list_for_each_entry_safe(rest, next, rests, node)
+		cxl_allocation_show(extents, rest, going);
 }
 
 /* Move @alloc to @going, or let it wait for its user */
@@ -300,7 +285,7 @@ static void collect(struct list_head *from, struct cxl_extent_window *window,
 	list_for_each_entry_safe(alloc, next, from, node) {
 		if (alloc->window != window)
 			continue;
-		ask_for_all(alloc);
+		cxl_allocation_ask(alloc);
 		list_move_tail(&alloc->node, to);
 	}
 }

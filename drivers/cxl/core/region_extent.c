@@ -270,7 +270,7 @@ static void region_allocation_free(struct region_allocation *ra)
 		ida_free(&ra->dcr->ids, re->id);
 		put_device(&re->dev);
 	}
-	kfree(ra);
+	kvfree(ra);
 }
 
 DEFINE_FREE(region_allocation, struct region_allocation *, region_allocation_free(_T))
@@ -300,7 +300,7 @@ static int dax_prepare(struct region_allocation *ra)
  * @extents: the extents of a memory device, locked
  * @alloc: its window is that of a &struct cxl_dc_region
  *
- * Return: 0 or -ENOMEM
+ * Return: 0, -ENOMEM, or -E2BIG when it has more extents than DAX takes
  */
 int cxl_region_extents_prepare(struct cxl_extents *extents,
 			       struct cxl_allocation *alloc)
@@ -309,8 +309,12 @@ int cxl_region_extents_prepare(struct cxl_extents *extents,
 	unsigned int i = 0;
 	int rc;
 
+	/* whether or not a DAX driver is there to say so */
+	if (alloc->nr_extents > DAX_SPARSE_RANGES_MAX)
+		return -E2BIG;
+
 	struct region_allocation *ra __free(region_allocation) =
-		kzalloc_flex(*ra, extent, alloc->nr_extents);
+		kvzalloc_flex(*ra, extent, alloc->nr_extents);
 	if (!ra)
 		return -ENOMEM;
 	ra->nr = alloc->nr_extents;

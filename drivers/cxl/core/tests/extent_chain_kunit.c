@@ -117,13 +117,12 @@ static const struct refusal_case refusal_cases[] = {
 	  CXL_EXTENT_MISALIGNED, .block_size = SZ_4M },
 	{ "multiple of a small block size only", FAKE_DPA(10) + SZ_64K, SZ_64K,
 	  CXL_EXTENT_MISALIGNED, .block_size = SZ_64K },
-	{ "tagged", FAKE_DPA(10), FAKE_BLOCK, CXL_EXTENT_TAGGED, .tag = TAG },
 	{ "sequence number", FAKE_DPA(10), FAKE_BLOCK, CXL_EXTENT_SEQUENCE,
 	  .seq = 1 },
 	{ "tag and sequence number", FAKE_DPA(10), FAKE_BLOCK,
 	  CXL_EXTENT_SEQUENCE, .tag = TAG, .seq = 1 },
 	{ "held already, under a tag", FAKE_DPA(500), 4 * FAKE_BLOCK,
-	  CXL_EXTENT_TAGGED, .tag = TAG },
+	  CXL_EXTENT_OVERLAP_HELD, .tag = TAG },
 	{ "not in a region", FAKE_DPA(FAKE_MAPPED), FAKE_BLOCK,
 	  CXL_EXTENT_NO_REGION },
 	{ "partition without a region", FAKE_DPA(FAKE_PART1), FAKE_BLOCK,
@@ -238,11 +237,12 @@ static void sharable_partition(struct kunit *test)
 	expect_refused(fake, CXL_EXTENT_UNTAGGED, 2);
 	fake_check(fake);
 
+	record.seq = 1;
 	record.tag = TAG;
 	fake_offer_record(fake, &record);
 	FAKE_EXPECT_NAMED_NONE(fake, FAKE_RESPOND, 2);
 	KUNIT_EXPECT_EQ(test, 1,
-			fake->extents.stats.refused[CXL_EXTENT_TAGGED]);
+			fake->extents.stats.refused[CXL_EXTENT_SEQUENCE_GAP]);
 	fake_check(fake);
 }
 

@@ -9,6 +9,7 @@
 #include "extent_fake.h"
 
 #define MOST_FAILURES	100
+#define MOST_PARTS	8
 
 /* What can fail --------------------------------------------------------------------- */
 
@@ -16,8 +17,10 @@ enum failing {
 	FAIL_ALLOC,
 	FAIL_RESPOND,
 	FAIL_RESPOND_PROCESSED,
+	FAIL_RESPOND_PART,
 	FAIL_RELEASE,
 	FAIL_RELEASE_PROCESSED,
+	FAIL_RELEASE_PART,
 	FAIL_LIST,
 	FAIL_PREPARE,
 	FAIL_PUBLISH,
@@ -35,11 +38,17 @@ static void fail_nth(struct fake *fake, enum failing what, unsigned int nth)
 	case FAIL_RESPOND_PROCESSED:
 		fake_fail(fake, FAKE_RESPOND, nth, -ETIMEDOUT, 100);
 		break;
+	case FAIL_RESPOND_PART:
+		fake_fail(fake, FAKE_RESPOND, 1, CXL_MBOX_CMD_RC_INPUT, nth);
+		break;
 	case FAIL_RELEASE:
 		fake_fail(fake, FAKE_RELEASE, nth, CXL_MBOX_CMD_RC_BUSY, 0);
 		break;
 	case FAIL_RELEASE_PROCESSED:
 		fake_fail(fake, FAKE_RELEASE, nth, -ETIMEDOUT, 100);
+		break;
+	case FAIL_RELEASE_PART:
+		fake_fail(fake, FAKE_RELEASE, 1, -ETIMEDOUT, nth);
 		break;
 	case FAIL_LIST:
 		fake_fail(fake, FAKE_LIST, nth, -EIO, 0);
@@ -54,8 +63,11 @@ static void fail_nth(struct fake *fake, enum failing what, unsigned int nth)
 }
 
 /* Did as many calls come that the n-th was among them? */
-static bool has_failed(struct fake *fake, unsigned int nth)
+static bool has_failed(struct fake *fake, enum failing what, unsigned int nth)
 {
+	/* the n-th extent of one call */
+	if (what == FAIL_RESPOND_PART || what == FAIL_RELEASE_PART)
+		return nth < MOST_PARTS;
 	if (fake->fail_alloc)
 		return fake->allocs >= nth;
 	for (int op = 0; op < FAKE_NR_OPS; op++)
@@ -130,6 +142,75 @@ static void add_and_release(struct fake *fake)
 	fake_ask(fake, 0, 32, false);
 }
 
+/* With tags: two of them, mixed with what has none */
+static void add_tags(struct fake *fake)
+{
+	unsigned int before = fake->count[FAKE_RESPOND];
+
+	FAKE_OFFER(fake, { 2, 30, 1 }, { 1, 10, 1 }, { 0, 20, 2 }, { 2, 28, 1 },
+		   { 1, 12, 1 });
+	FAKE_EXPECT_COUNT(fake, FAKE_RESPOND, before + 1);
+}
+
+static void lend_tags(struct fake *fake)
+{
+	add_tags(fake);
+	fake_check(fake);
+	fake_forget_calls(fake);
+}
+
+static void release_tags(struct fake *fake)
+{
+	FAKE_ASK(fake, { 1, 12, 1 }, { 0, 20, 1 }, { 2, 30, 1 }, { 1, 10, 1 });
+}
+
+static void setup_tags_in_use(struct fake *fake)
+{
+	lend_tags(fake);
+	fake_use(fake, 10, 1);
+	fake_use(fake, 21, 1);
+	fake_use(fake, 28, 1);
+	release_tags(fake);
+	fake_forget_calls(fake);
+}
+
+static void setup_tags_memory(struct fake *fake)
+{
+	FAKE_REMEMBER(fake, { 2, FAKE_PART1 + 8, 1 }, { 1, FAKE_PART1, 1 },
+		      { 3, FAKE_PART1 + 20, 1 }, { 0, FAKE_PART1 + 4, 1 },
+		      { 1, FAKE_PART1 + 2, 1 }, { 3, FAKE_PART1 + 40, 1 },
+		      { 2, FAKE_PART1 + 6, 1 });
+}
+
+/* All or nothing, here too: without memory to look at the list it is left alone */
+static void recover_tags(struct fake *fake)
+{
+	if (!fake_map(fake, 1, FAKE_PART1, 32))
+		return;
+	FAKE_EXPECT_COUNT(fake, FAKE_PREPARE, 0);
+	FAKE_EXPECT_COUNT(fake, FAKE_RELEASE, 0);
+	KUNIT_EXPECT_EQ(fake->test, list_count_nodes(&fake->accepted), 7);
+	KUNIT_EXPECT_TRUE(fake->test,
+			  list_is_singular(&fake->extents.windows));
+}
+
+static void setup_tags_vanished(struct fake *fake)
+{
+	lend_tags(fake);
+	FAKE_FORGET(fake, { 1, 10, 1 });
+	FAKE_REMEMBER(fake, { 3, 40, 1 }, { 0, 44, 1 });
+}
+
+static void add_and_release_tags(struct fake *fake)
+{
+	add_tags(fake);
+	FAKE_ASK(fake, { 1, 10, 1 });
+	FAKE_OFFER(fake, { 1, 14, 1 }, { 3, 16, 1 }, { 1, 10, 1 });
+	release_tags(fake);
+	FAKE_ASK(fake, { 3, 16, 1 });
+	add_tags(fake);
+}
+
 struct fail_case {
 	const char *name;
 	enum failing what;
@@ -172,9 +253,93 @@ static const struct fail_case fail_cases[] = {
 	  add_and_release },
 	{ "all: prepare", FAIL_PREPARE, no_setup, add_and_release },
 	{ "all: publish", FAIL_PUBLISH, no_setup, add_and_release },
+	{ "add tags: allocation", FAIL_ALLOC, no_setup, add_tags },
+	{ "add tags: respond", FAIL_RESPOND, no_setup, add_tags },
+	{ "add tags: respond, processed", FAIL_RESPOND_PROCESSED, no_setup,
+	  add_tags },
+	{ "add tags: respond, in part", FAIL_RESPOND_PART, no_setup, add_tags },
+	{ "add tags: prepare", FAIL_PREPARE, no_setup, add_tags },
+	{ "add tags: publish", FAIL_PUBLISH, no_setup, add_tags },
+	{ "release tags: allocation", FAIL_ALLOC, lend_tags, release_tags },
+	{ "release tags: release", FAIL_RELEASE, lend_tags, release_tags },
+	{ "release tags: release, processed", FAIL_RELEASE_PROCESSED, lend_tags,
+	  release_tags },
+	{ "release tags: release, in part", FAIL_RELEASE_PART, lend_tags,
+	  release_tags },
+	{ "release tags: prepare", FAIL_PREPARE, lend_tags, release_tags },
+	{ "release tags: publish", FAIL_PUBLISH, lend_tags, release_tags },
+	{ "idle tags: allocation", FAIL_ALLOC, setup_tags_in_use, fake_idle },
+	{ "idle tags: release", FAIL_RELEASE, setup_tags_in_use, fake_idle },
+	{ "idle tags: release, processed", FAIL_RELEASE_PROCESSED, setup_tags_in_use,
+	  fake_idle },
+	{ "idle tags: release, in part", FAIL_RELEASE_PART, setup_tags_in_use,
+	  fake_idle },
+	{ "recover tags: allocation", FAIL_ALLOC, setup_tags_memory,
+	  recover_tags },
+	{ "recover tags: release", FAIL_RELEASE, setup_tags_memory,
+	  recover_tags },
+	{ "recover tags: release, processed", FAIL_RELEASE_PROCESSED, setup_tags_memory,
+	  recover_tags },
+	{ "recover tags: release, in part", FAIL_RELEASE_PART, setup_tags_memory,
+	  recover_tags },
+	{ "recover tags: list", FAIL_LIST, setup_tags_memory, recover_tags },
+	{ "recover tags: prepare", FAIL_PREPARE, setup_tags_memory,
+	  recover_tags },
+	{ "recover tags: publish", FAIL_PUBLISH, setup_tags_memory,
+	  recover_tags },
+	{ "compare tags: allocation", FAIL_ALLOC, setup_tags_vanished,
+	  fake_lose },
+	{ "compare tags: release", FAIL_RELEASE, setup_tags_vanished,
+	  fake_lose },
+	{ "compare tags: release, processed", FAIL_RELEASE_PROCESSED, setup_tags_vanished,
+	  fake_lose },
+	{ "compare tags: release, in part", FAIL_RELEASE_PART, setup_tags_vanished,
+	  fake_lose },
+	{ "compare tags: list", FAIL_LIST, setup_tags_vanished, fake_lose },
+	{ "all tags: allocation", FAIL_ALLOC, no_setup, add_and_release_tags },
+	{ "all tags: respond", FAIL_RESPOND, no_setup, add_and_release_tags },
+	{ "all tags: respond, processed", FAIL_RESPOND_PROCESSED, no_setup,
+	  add_and_release_tags },
+	{ "all tags: respond, in part", FAIL_RESPOND_PART, no_setup,
+	  add_and_release_tags },
+	{ "all tags: prepare", FAIL_PREPARE, no_setup, add_and_release_tags },
+	{ "all tags: publish", FAIL_PUBLISH, no_setup, add_and_release_tags },
+	{ "all tags: release", FAIL_RELEASE, no_setup, add_and_release_tags },
+	{ "all tags: release, processed", FAIL_RELEASE_PROCESSED, no_setup,
+	  add_and_release_tags },
+	{ "all tags: release, in part", FAIL_RELEASE_PART, no_setup,
+	  add_and_release_tags },
 };
 
 KUNIT_ARRAY_PARAM_DESC(fail, fail_cases, name);
+
+static bool any_left(struct fake *fake, const struct range *dpa)
+{
+	struct fake_extent *left;
+
+	list_for_each_entry(left, &fake->accepted, node) {
+		struct range range = fake_range(&left->record);
+
+		if (fake_overlap(&range, dpa))
+			return true;
+	}
+	return false;
+}
+
+/* The regions go: the device has back all that was in them */
+static void end_all(struct fake *fake)
+{
+	fake_mend(fake);
+	for (int w = 0; w < FAKE_WINDOWS; w++) {
+		const struct range *dpa = &fake->window[w].window.dpa;
+
+		if (!fake->window[w].mapped)
+			continue;
+		fake_unmap(fake, w);
+		KUNIT_EXPECT_FALSE(fake->test, any_left(fake, dpa));
+	}
+	fake_end(fake);
+}
 
 static bool run_once(struct kunit *test, unsigned int nth)
 {
@@ -185,7 +350,7 @@ static bool run_once(struct kunit *test, unsigned int nth)
 	param->setup(fake);
 	fail_nth(fake, param->what, nth);
 	param->run(fake);
-	failed = has_failed(fake, nth);
+	failed = has_failed(fake, param->what, nth);
 	fake_settle(fake);
 	fake_check(fake);
 
@@ -193,7 +358,7 @@ static bool run_once(struct kunit *test, unsigned int nth)
 	fake_retry(fake);
 	KUNIT_EXPECT_TRUE(test, list_empty(&fake->extents.waiting));
 	fake_check(fake);
-	fake_end(fake);
+	end_all(fake);
 	return failed;
 }
 
@@ -204,6 +369,7 @@ static void nth_fails(struct kunit *test)
 	while (run_once(test, nth) && nth < MOST_FAILURES)
 		nth++;
 	KUNIT_EXPECT_LT(test, nth, MOST_FAILURES);
+	fake_expect_tags_free(test);
 	kunit_info(test, "%u failures\n", nth - 1);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests of the extent core: set-up, what tests do and what they look at
+ * Tests of the extent core: set-up and what tests do
  */
 #include <kunit/static_stub.h>
 #include <linux/cleanup.h>
@@ -11,6 +11,9 @@
 
 /* Objects of the extent core: counted when made, and noticed when freed ------ */
 
+/* The test that notices what is freed: one at a time, for this takes long */
+static struct kunit *watched;
+
 static bool alloc_fails(struct fake *fake)
 {
 	return ++fake->allocs == fake->fail_alloc;
@@ -18,22 +21,27 @@ static bool alloc_fails(struct fake *fake)
 
 static void track(struct fake *fake, void *object)
 {
-	for (int i = 0; object && i < FAKE_LIVE; i++) {
+	for (unsigned int i = 0; object && i < FAKE_LIVE; i++) {
 		if (fake->live[i])
 			continue;
 		fake->live[i] = object;
 		fake->nr_live++;
+		fake->nr_slots = max(fake->nr_slots, i + 1);
 		return;
 	}
 }
 
 static void on_kfree(void *data, unsigned long call_site, const void *object)
 {
-	struct fake *fake = data;
+	struct kunit *test = data;
+	struct fake *fake;
 
-	if (!object || kunit_get_current_test() != fake->test)
+	if (!object || kunit_get_current_test() != test)
 		return;
-	for (int i = 0; i < FAKE_LIVE; i++) {
+	fake = test->priv;
+	if (!fake || !fake->tracked)
+		return;
+	for (unsigned int i = 0; i < fake->nr_slots; i++) {
 		if (fake->live[i] != object)
 			continue;
 		fake->live[i] = NULL;
@@ -71,15 +79,22 @@ static struct cxl_allocation *allocation_new(void)
 	return alloc;
 }
 
-static void fake_untrack(void *data)
+static void unwatch(void *test)
 {
-	struct fake *fake = data;
-
-	if (!fake->tracked)
-		return;
-	fake->tracked = false;
-	unregister_trace_kfree(on_kfree, fake);
+	unregister_trace_kfree(on_kfree, test);
 	tracepoint_synchronize_unregister();
+	watched = NULL;
+}
+
+/* Notice what is freed, until the test ends. Return: is it possible? */
+static bool watch(struct kunit *test)
+{
+	if (watched == test)
+		return true;
+	if (register_trace_kfree(on_kfree, test))
+		return false;
+	watched = test;
+	return !kunit_add_action_or_reset(test, unwatch, test);
 }
 
 /* Set-up --------------------------------------------------------------------- */
@@ -93,13 +108,7 @@ static struct cxl_extent_partition partition(unsigned int first)
 	};
 }
 
-/**
- * fake_new_unmapped() - a device with two partitions and no region
- * @test: the test; its ->priv is set
- *
- * Return: what is to be ended by fake_end()
- */
-struct fake *fake_new_unmapped(struct kunit *test)
+static struct fake *new_device(struct kunit *test)
 {
 	struct fake *fake = kunit_kzalloc(test, sizeof(*fake), GFP_KERNEL);
 
@@ -109,7 +118,6 @@ struct fake *fake_new_unmapped(struct kunit *test)
 	INIT_LIST_HEAD(&fake->accepted);
 	INIT_LIST_HEAD(&fake->objects);
 	INIT_LIST_HEAD(&fake->calls);
-	test->priv = fake;
 
 	cxl_extents_init(&fake->extents, &fake_extent_ops);
 	fake->extents.partition[0] = partition(0);
@@ -117,13 +125,39 @@ struct fake *fake_new_unmapped(struct kunit *test)
 	fake->extents.nr_partitions = 2;
 	fake->extents.align = FAKE_BLOCK;
 	cxl_extents_set_limits(&fake->extents, 0);
+	return fake;
+}
 
-	fake->tracked = !register_trace_kfree(on_kfree, fake);
-	KUNIT_ASSERT_EQ(test, 0,
-			kunit_add_action_or_reset(test, fake_untrack, fake));
+/**
+ * fake_new_unmapped() - a device with two partitions and no region
+ * @test: the test; its ->priv is set
+ *
+ * Return: what is to be ended by fake_end()
+ */
+struct fake *fake_new_unmapped(struct kunit *test)
+{
+	struct fake *fake = new_device(test);
+
+	test->priv = fake;
+	fake->tracked = watch(test);
 	kunit_activate_static_stub(test, cxl_extent_new, extent_new);
 	kunit_activate_static_stub(test, cxl_allocation_new, allocation_new);
+	fake->stubbed = true;
 	return fake;
+}
+
+/**
+ * fake_stop_tracking() - objects are made and freed by other threads, too
+ * @fake: what fake_new() returned; it has nothing yet
+ */
+void fake_stop_tracking(struct fake *fake)
+{
+	if (fake->stubbed) {
+		kunit_deactivate_static_stub(fake->test, cxl_extent_new);
+		kunit_deactivate_static_stub(fake->test, cxl_allocation_new);
+	}
+	fake->stubbed = false;
+	fake->tracked = false;
 }
 
 /**
@@ -142,13 +176,22 @@ struct fake *fake_new(struct kunit *test)
 }
 
 /**
- * fake_end() - all goes, and nothing may be left
- * @fake: what fake_new() returned
+ * fake_new_peer() - another device on the same host, most of it in a region
+ * @fake: what fake_new() returned; it has no peer yet
+ *
+ * Return: what fake_end() of @fake ends
  */
-void fake_end(struct fake *fake)
+struct fake *fake_new_peer(struct fake *fake)
 {
-	struct kunit *test = fake->test;
+	fake->peer = new_device(fake->test);
+	KUNIT_ASSERT_EQ(fake->test, 0,
+			fake_map(fake->peer, 0, 0, FAKE_MAPPED));
+	fake_forget_calls(fake->peer);
+	return fake->peer;
+}
 
+static void end_device(struct fake *fake)
+{
 	fake->nr_busy = 0;
 	fake_mend(fake);
 	scoped_guard(mutex, &fake->extents.lock)
@@ -157,13 +200,25 @@ void fake_end(struct fake *fake)
 		if (fake->window[w].mapped)
 			fake_unmap(fake, w);
 	cxl_extents_destroy(&fake->extents);
-	KUNIT_EXPECT_TRUE(test, RB_EMPTY_ROOT(&fake->extents.held.rb_root));
-	KUNIT_EXPECT_TRUE(test, list_empty(&fake->objects));
+	KUNIT_EXPECT_TRUE(fake->test,
+			  RB_EMPTY_ROOT(&fake->extents.held.rb_root));
+	KUNIT_EXPECT_TRUE(fake->test, list_empty(&fake->objects));
+}
+
+/**
+ * fake_end() - all goes, and nothing may be left
+ * @fake: what fake_new() returned
+ */
+void fake_end(struct fake *fake)
+{
+	struct kunit *test = fake->test;
+
+	if (fake->peer)
+		end_device(fake->peer);
+	end_device(fake);
 	if (fake->tracked)
 		KUNIT_EXPECT_EQ_MSG(test, fake->nr_live, 0, "objects leaked");
-	kunit_deactivate_static_stub(test, cxl_extent_new);
-	kunit_deactivate_static_stub(test, cxl_allocation_new);
-	kunit_release_action(test, fake_untrack, fake);
+	fake_stop_tracking(fake);
 	test->priv = NULL;
 }
 
@@ -212,6 +267,87 @@ void fake_offer(struct fake *fake, unsigned int first, unsigned int nr,
 	struct cxl_extent_record record = fake_record(first, nr, more);
 
 	fake_offer_record(fake, &record);
+}
+
+/* Tag number 0 is none; the bytes of higher numbers are higher */
+uuid_t fake_tag(unsigned int nr)
+{
+	if (!nr)
+		return uuid_null;
+	return UUID_INIT(0x01020304, 0x0506, 0x0708, 9, 10, 11, 12, 13, 14, 15,
+			 nr);
+}
+
+struct cxl_extent_record fake_item_record(const struct fake_item *item,
+					  bool more)
+{
+	struct cxl_extent_record record = fake_record(item->first, item->nr,
+						      more);
+
+	record.tag = fake_tag(item->tag);
+	record.seq = item->seq;
+	return record;
+}
+
+void fake_offer_tagged(struct fake *fake, unsigned int tag, unsigned int first,
+		       unsigned int nr, u16 seq, bool more)
+{
+	const struct fake_item item = { tag, first, nr, seq };
+	struct cxl_extent_record record = fake_item_record(&item, more);
+
+	fake_offer_record(fake, &record);
+}
+
+/* One chain */
+void fake_offer_items(struct fake *fake, const struct fake_item *items,
+		      unsigned int nr)
+{
+	for (unsigned int i = 0; i < nr; i++)
+		fake_offer_tagged(fake, items[i].tag, items[i].first,
+				  items[i].nr, items[i].seq, i + 1 < nr);
+}
+
+/* Have all of a chain held, and forget how it came about */
+void fake_lend_items(struct fake *fake, const struct fake_item *items,
+		     unsigned int nr)
+{
+	u64 accepted = fake->extents.stats.accepted;
+
+	fake_offer_items(fake, items, nr);
+	KUNIT_EXPECT_EQ(fake->test, fake->extents.stats.accepted, accepted + nr);
+	fake_check(fake->test->priv);
+	fake_forget_calls(fake);
+}
+
+/* The device knows all of this to be held, in this order */
+void fake_remember_items(struct fake *fake, const struct fake_item *items,
+			 unsigned int nr)
+{
+	for (unsigned int i = 0; i < nr; i++) {
+		struct cxl_extent_record record = fake_item_record(&items[i],
+								   false);
+
+		fake_device_remember(fake, &record);
+	}
+}
+
+void fake_forget_items(struct fake *fake, const struct fake_item *items,
+		       unsigned int nr)
+{
+	for (unsigned int i = 0; i < nr; i++)
+		fake_device_forget(fake, FAKE_DPA(items[i].first));
+}
+
+/* One chain of Release records */
+void fake_ask_items(struct fake *fake, const struct fake_item *items,
+		    unsigned int nr)
+{
+	for (unsigned int i = 0; i < nr; i++) {
+		struct cxl_extent_record record = fake_item_record(&items[i],
+								   i + 1 < nr);
+
+		fake_ask_record(fake, &record);
+	}
 }
 
 /* Have something held, in a chain of its own, and forget how it came about */
@@ -288,6 +424,13 @@ void fake_unmap(struct fake *fake, unsigned int window)
 	fake->window[window].mapped = false;
 }
 
+/* All that is held in a region goes back, the region stays */
+void fake_give_back(struct fake *fake, unsigned int window)
+{
+	guard(mutex)(&fake->extents.lock);
+	cxl_extents_release_window(&fake->extents, &fake->window[window].window);
+}
+
 void fake_use(struct fake *fake, unsigned int first, unsigned int nr)
 {
 	KUNIT_ASSERT_LT(fake->test, fake->nr_busy, FAKE_BUSY);
@@ -319,6 +462,15 @@ void fake_fail_always(struct fake *fake, enum fake_op op, int rc)
 	fake->fault[op].times = UINT_MAX;
 }
 
+/* The next calls fail: the first one with @rc, the others with @later */
+void fake_fail_first(struct fake *fake, enum fake_op op, unsigned int times,
+		     int rc, int later)
+{
+	fake_fail(fake, op, 1, rc, 0);
+	fake->fault[op].times = times;
+	fake->fault[op].later = later;
+}
+
 /* Nothing fails from now on */
 void fake_mend(struct fake *fake)
 {
@@ -331,169 +483,4 @@ void fake_forget_calls(struct fake *fake)
 	memset(fake->count, 0, sizeof(fake->count));
 	INIT_LIST_HEAD(&fake->calls);
 	fake->allocs = 0;
-}
-
-/* What they look at ---------------------------------------------------------- */
-
-static const struct fake_call *nth_call(struct fake *fake, enum fake_op op,
-					unsigned int nth)
-{
-	const struct fake_call *call;
-
-	list_for_each_entry(call, &fake->calls, node)
-		if (call->op == op && !--nth)
-			return call;
-	return NULL;
-}
-
-static bool is_blocks(const struct fake_blocks *want, u64 start, u64 last)
-{
-	return start == FAKE_DPA(want->first) &&
-	       last == FAKE_DPA(want->first + want->nr) - 1;
-}
-
-void fake_expect_named(struct fake *fake, int line, enum fake_op op,
-		       unsigned int nth, const struct fake_blocks *want,
-		       unsigned int nr)
-{
-	const struct fake_call *call = nth_call(fake, op, nth);
-
-	if (!call) {
-		KUNIT_FAIL(fake->test, "line %d: no such command", line);
-		return;
-	}
-	KUNIT_EXPECT_EQ_MSG(fake->test, call->nr, nr, "line %d", line);
-	for (unsigned int i = 0; i < min(call->nr, nr); i++)
-		if (!is_blocks(&want[i], call->range[i].start,
-			       call->range[i].end))
-			KUNIT_FAIL(fake->test, "line %d: entry %u is %#llx-%#llx",
-				   line, i, call->range[i].start,
-				   call->range[i].end);
-}
-
-void fake_expect_count(struct fake *fake, int line, enum fake_op op,
-		       unsigned int nr)
-{
-	KUNIT_EXPECT_EQ_MSG(fake->test, fake->count[op], nr, "line %d", line);
-}
-
-static struct cxl_extent *to_extent(struct rb_node *node)
-{
-	return node ? rb_entry(node, struct cxl_extent, rb) : NULL;
-}
-
-static struct cxl_extent *first_held(struct fake *fake)
-{
-	return to_extent(rb_first_cached(&fake->extents.held));
-}
-
-static struct cxl_extent *next_held(struct cxl_extent *extent)
-{
-	return to_extent(rb_next(&extent->rb));
-}
-
-void fake_expect_held(struct fake *fake, int line,
-		      const struct fake_blocks *want, unsigned int nr)
-{
-	struct cxl_extent *extent;
-	unsigned int i = 0;
-
-	guard(mutex)(&fake->extents.lock);
-	for (extent = first_held(fake); extent; extent = next_held(extent)) {
-		if (i >= nr || !is_blocks(&want[i], extent->start,
-					  cxl_extent_last(extent)))
-			KUNIT_FAIL(fake->test, "line %d: entry %u is %#llx-%#llx",
-				   line, i, extent->start,
-				   cxl_extent_last(extent));
-		i++;
-	}
-	KUNIT_EXPECT_EQ_MSG(fake->test, i, nr, "line %d", line);
-}
-
-/* Does the device know this to be accepted? Its own pieces may be larger */
-static bool is_accepted(struct fake *fake, const struct cxl_extent *extent)
-{
-	struct fake_extent *known;
-
-	list_for_each_entry(known, &fake->accepted, node)
-		if (known->record.start <= extent->start &&
-		    cxl_extent_last(extent) - known->record.start <
-			    known->record.len &&
-		    uuid_equal(&known->record.tag, &extent->tag))
-			return true;
-	return false;
-}
-
-static u64 accepted_in_windows(struct fake *fake)
-{
-	struct fake_extent *known;
-	u64 bytes = 0;
-
-	list_for_each_entry(known, &fake->accepted, node) {
-		struct range dpa = fake_range(&known->record);
-		bool in = false;
-
-		for (int w = 0; w < FAKE_WINDOWS; w++)
-			in |= fake->window[w].mapped &&
-			      fake_overlap(&dpa, &fake->window[w].window.dpa);
-		if (in)
-			bytes += known->record.len;
-	}
-	return bytes;
-}
-
-/* DAX has what it is to have: all that is held, usable unless withdrawn */
-static void check_object(struct fake *fake, const struct cxl_extent *extent)
-{
-	const struct cxl_allocation *alloc = extent->alloc;
-	const struct fake_object *object = alloc->realized;
-
-	if (alloc->state == CXL_ALLOCATION_WITHDRAWN && !object)
-		return;
-	KUNIT_EXPECT_NOT_NULL(fake->test, object);
-	if (!object)
-		return;
-	KUNIT_EXPECT_EQ(fake->test, object->dpa.start, extent->start);
-	KUNIT_EXPECT_EQ(fake->test, object->dpa.end, cxl_extent_last(extent));
-	KUNIT_EXPECT_EQ(fake->test, object->state,
-			alloc->state == CXL_ALLOCATION_WITHDRAWN ?
-				FAKE_OBJECT_WITHDRAWN : FAKE_OBJECT_PUBLISHED);
-}
-
-/**
- * fake_check() - the invariant, with no chain open
- * @fake: what fake_new() returned
- *
- * What the device thinks this host holds in its regions, what this host holds, and
- * what DAX has are the same; every offer is answered; nothing is leaked.
- */
-void fake_check(struct fake *fake)
-{
-	struct cxl_extents *extents = &fake->extents;
-	unsigned int nr_held = 0, nr_objects = 0;
-	u64 bytes = 0;
-	struct cxl_extent *extent;
-
-	guard(mutex)(&extents->lock);
-	for (extent = first_held(fake); extent; extent = next_held(extent)) {
-		KUNIT_EXPECT_TRUE_MSG(fake->test, is_accepted(fake, extent),
-				      "%#llx is held, the device does not know",
-				      extent->start);
-		check_object(fake, extent);
-		nr_objects += !!extent->alloc->realized;
-		bytes += extent->len;
-		nr_held++;
-	}
-	KUNIT_EXPECT_EQ(fake->test, bytes, accepted_in_windows(fake));
-	KUNIT_EXPECT_EQ(fake->test, nr_objects,
-			list_count_nodes(&fake->objects));
-	KUNIT_EXPECT_FALSE(fake->test, cxl_extents_chain_open(extents));
-	KUNIT_EXPECT_TRUE(fake->test, list_empty(&extents->chain.extents));
-	KUNIT_EXPECT_TRUE(fake->test,
-			  RB_EMPTY_ROOT(&extents->chain.tree.rb_root));
-	KUNIT_EXPECT_EQ(fake->test, list_count_nodes(&fake->offers),
-			fake->unanswered);
-	/* an extent is an object, and so is its allocation */
-	if (fake->tracked)
-		KUNIT_EXPECT_EQ(fake->test, fake->nr_live, 2 * nr_held);
 }

@@ -66,6 +66,8 @@ enum fake_op {
  * @nth: the first call that fails, 1 is the next one; 0 for none
  * @times: so many calls in a row fail
  * @rc: what it returns
+ * @later: what it returns from the second failure on, 0 for the same
+ * @failed: it has failed
  * @done: so many of the extents that it names are processed all the same;
  *	  FAKE_KEEP: none, and the offer still waits for its answer
  */
@@ -73,6 +75,8 @@ struct fake_fault {
 	unsigned int nth;
 	unsigned int times;
 	int rc;
+	int later;
+	bool failed;
 	unsigned int done;
 };
 
@@ -119,15 +123,19 @@ enum fake_object_state {
 /**
  * struct fake_object - what DAX keeps of an allocation
  * @node: node in struct fake::objects
- * @dpa: its range
+ * @tag: its tag, null when untagged
  * @state: can it be used?
  * @flushed: CPU caches were invalidated since it was withdrawn
+ * @nr: number of @dpa
+ * @dpa: its ranges, in layout order
  */
 struct fake_object {
 	struct list_head node;
-	struct range dpa;
+	uuid_t tag;
 	enum fake_object_state state;
 	bool flushed;
+	unsigned int nr;
+	struct range dpa[] __counted_by(nr);
 };
 
 /**
@@ -145,6 +153,7 @@ struct fake_window {
 /**
  * struct fake - the device, DAX, and the extent core between them
  * @test: the test that runs
+ * @peer: another device of the same test, or NULL
  * @extents: what is tested
  * @window: regions
  * @offers: struct fake_chain, in the order in which they are to be answered
@@ -161,10 +170,16 @@ struct fake_window {
  * @fail_alloc: the one of @allocs that it does not get, 0 for none
  * @live: the ones that it has not freed
  * @nr_live: number of @live
+ * @nr_slots: those of @live behind were never used
+ * @stubbed: is their making noticed?
  * @tracked: is the freeing noticed? Needs tracepoints
+ *
+ * Of two devices in one test, the first one, which is the test's ->priv, counts the
+ * objects of both.
  */
 struct fake {
 	struct kunit *test;
+	struct fake *peer;
 	struct cxl_extents extents;
 	struct fake_window window[FAKE_WINDOWS];
 	struct list_head offers;
@@ -181,6 +196,8 @@ struct fake {
 	unsigned int fail_alloc;
 	void *live[FAKE_LIVE];
 	unsigned int nr_live;
+	unsigned int nr_slots;
+	bool stubbed;
 	bool tracked;
 };
 
@@ -194,14 +211,45 @@ struct fake_blocks {
 	unsigned int nr;
 };
 
-/* extent_fake.c: set-up, what tests do and what they look at */
+/**
+ * struct fake_item - an extent of a chain or of the device's list
+ * @tag: number of its tag, 0 when untagged
+ * @first: first block
+ * @nr: number of blocks
+ * @seq: shared extent sequence number
+ */
+struct fake_item {
+	unsigned int tag;
+	unsigned int first;
+	unsigned int nr;
+	u16 seq;
+};
+
+/* extent_fake.c: set-up and what tests do */
 struct fake *fake_new_unmapped(struct kunit *test);
 struct fake *fake_new(struct kunit *test);
+struct fake *fake_new_peer(struct fake *fake);
+void fake_stop_tracking(struct fake *fake);
 void fake_end(struct fake *fake);
 int fake_kunit_init(struct kunit *test);
 int fake_kunit_init_unmapped(struct kunit *test);
 void fake_kunit_exit(struct kunit *test);
 
+uuid_t fake_tag(unsigned int nr);
+struct cxl_extent_record fake_item_record(const struct fake_item *item,
+					  bool more);
+void fake_offer_tagged(struct fake *fake, unsigned int tag, unsigned int first,
+		       unsigned int nr, u16 seq, bool more);
+void fake_offer_items(struct fake *fake, const struct fake_item *items,
+		      unsigned int nr);
+void fake_lend_items(struct fake *fake, const struct fake_item *items,
+		     unsigned int nr);
+void fake_remember_items(struct fake *fake, const struct fake_item *items,
+			 unsigned int nr);
+void fake_ask_items(struct fake *fake, const struct fake_item *items,
+		    unsigned int nr);
+void fake_forget_items(struct fake *fake, const struct fake_item *items,
+		       unsigned int nr);
 struct cxl_extent_record fake_record(unsigned int first, unsigned int nr,
 				     bool more);
 void fake_offer_record(struct fake *fake,
@@ -218,14 +266,33 @@ void fake_settle(struct fake *fake);
 int fake_map(struct fake *fake, unsigned int window, unsigned int first,
 	     unsigned int nr);
 void fake_unmap(struct fake *fake, unsigned int window);
+void fake_give_back(struct fake *fake, unsigned int window);
 void fake_use(struct fake *fake, unsigned int first, unsigned int nr);
 void fake_idle(struct fake *fake);
 void fake_fail(struct fake *fake, enum fake_op op, unsigned int nth, int rc,
 	       unsigned int done);
 void fake_fail_always(struct fake *fake, enum fake_op op, int rc);
+void fake_fail_first(struct fake *fake, enum fake_op op, unsigned int times,
+		     int rc, int later);
 void fake_mend(struct fake *fake);
 void fake_forget_calls(struct fake *fake);
 
+/* What one chain of records, or the device's list, has in this order */
+#define FAKE_ITEMS(what, fake, ...)					\
+do {									\
+	static const struct fake_item items__[] = { __VA_ARGS__ };	\
+									\
+	fake_##what##_items(fake, items__, ARRAY_SIZE(items__));	\
+} while (0)
+
+/* Each of { tag, first, nr, seq }; tag 0 is untagged */
+#define FAKE_OFFER(fake, ...)		FAKE_ITEMS(offer, fake, __VA_ARGS__)
+#define FAKE_LEND(fake, ...)		FAKE_ITEMS(lend, fake, __VA_ARGS__)
+#define FAKE_REMEMBER(fake, ...)	FAKE_ITEMS(remember, fake, __VA_ARGS__)
+#define FAKE_ASK(fake, ...)		FAKE_ITEMS(ask, fake, __VA_ARGS__)
+#define FAKE_FORGET(fake, ...)		FAKE_ITEMS(forget, fake, __VA_ARGS__)
+
+/* extent_fake_expect.c: what they look at */
 void fake_expect_named(struct fake *fake, int line, enum fake_op op,
 		       unsigned int nth, const struct fake_blocks *want,
 		       unsigned int nr);
@@ -233,6 +300,11 @@ void fake_expect_held(struct fake *fake, int line,
 		      const struct fake_blocks *want, unsigned int nr);
 void fake_expect_count(struct fake *fake, int line, enum fake_op op,
 		       unsigned int nr);
+void fake_expect_layout(struct fake *fake, int line, unsigned int tag,
+			const struct fake_blocks *want, unsigned int nr);
+void fake_expect_reason(struct fake *fake, int line,
+			enum cxl_extent_reason reason, u64 nr);
+void fake_expect_tags_free(struct kunit *test);
 void fake_check(struct fake *fake);
 
 /* The @nth command @op, 1 is the first, named these blocks in this order */
@@ -261,13 +333,46 @@ do {									\
 #define FAKE_EXPECT_COUNT(fake, op, nr)					\
 	fake_expect_count(fake, __LINE__, op, nr)
 
-/* extent_fake_ops.c: the device and DAX */
+/* The allocation of tag number @tag can be used, laid out in this order */
+#define FAKE_EXPECT_LAYOUT(fake, tag, ...)				\
+do {									\
+	static const struct fake_blocks want__[] = { __VA_ARGS__ };	\
+									\
+	fake_expect_layout(fake, __LINE__, tag, want__,			\
+			   ARRAY_SIZE(want__));				\
+} while (0)
+
+/* So many extents and records were not taken for this reason since fake_new() */
+#define FAKE_EXPECT_REASON(fake, reason, nr)				\
+	fake_expect_reason(fake, __LINE__, reason, nr)
+
+/* extent_fake_ops.c: the device */
 extern const struct cxl_extent_ops fake_extent_ops;
 
 void fake_device_offer(struct fake *fake, const struct cxl_extent_record *record);
 void fake_device_remember(struct fake *fake,
 			  const struct cxl_extent_record *record);
 void fake_device_forget(struct fake *fake, u64 start);
+bool fake_is_accepted(struct fake *fake, const struct range *range);
+const struct fake_fault *fake_count(struct fake *fake, enum fake_op op);
+
+/* extent_fake_dax.c: DAX */
+int fake_prepare(struct cxl_extents *extents, struct cxl_allocation *alloc);
+void fake_discard(struct cxl_extents *extents, struct cxl_allocation *alloc);
+int fake_publish(struct cxl_extents *extents, struct cxl_allocation *alloc);
+int fake_withdraw(struct cxl_extents *extents, struct cxl_allocation *alloc);
+void fake_narrow(struct cxl_extents *extents, struct cxl_allocation *alloc);
+void fake_remove(struct cxl_extents *extents, struct cxl_allocation *alloc);
+void fake_invalidate(struct cxl_extents *extents,
+		     struct cxl_extent_window *window);
+void fake_dax_check_released(struct fake *fake, const struct range *range);
+void fake_dax_check_accepted(struct fake *fake, const struct range *range);
+const struct fake_object *fake_dax_find(struct fake *fake, const uuid_t *tag);
+
+static inline struct fake *to_fake(struct cxl_extents *extents)
+{
+	return container_of(extents, struct fake, extents);
+}
 
 static inline bool fake_overlap(const struct range *a, const struct range *b)
 {
@@ -277,6 +382,11 @@ static inline bool fake_overlap(const struct range *a, const struct range *b)
 static inline struct range fake_range(const struct cxl_extent_record *record)
 {
 	return DEFINE_RANGE(record->start, record->start + record->len - 1);
+}
+
+static inline struct range fake_extent_range(const struct cxl_extent *extent)
+{
+	return DEFINE_RANGE(extent->start, cxl_extent_last(extent));
 }
 
 #endif /* __CXL_EXTENT_FAKE_H__ */

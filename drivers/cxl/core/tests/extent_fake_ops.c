@@ -1,20 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests of the extent core: the device and the DAX, as strict as can be
+ * Tests of the extent core: a device as strict as can be
  */
 #include <linux/slab.h>
 #include "extent_fake.h"
 
-/* An operation that is called so often is called without end */
-#define FAKE_ENOUGH	20000
-
-static struct fake *to_fake(struct cxl_extents *extents)
-{
-	return container_of(extents, struct fake, extents);
-}
-
 /* Count a call: the fault that it meets, or NULL */
-static const struct fake_fault *fake_count(struct fake *fake, enum fake_op op)
+const struct fake_fault *fake_count(struct fake *fake, enum fake_op op)
 {
 	struct fake_fault *fault = &fake->fault[op];
 
@@ -27,6 +19,9 @@ static const struct fake_fault *fake_count(struct fake *fake, enum fake_op op)
 	}
 	if (!--fault->times)
 		fault->nth = 0;
+	if (fault->failed && fault->later)
+		fault->rc = fault->later;
+	fault->failed = true;
 	return fault;
 }
 
@@ -107,6 +102,11 @@ static struct fake_extent *find_accepted(struct fake *fake,
 			return extent;
 	}
 	return NULL;
+}
+
+bool fake_is_accepted(struct fake *fake, const struct range *range)
+{
+	return find_accepted(fake, range);
 }
 
 /**
@@ -208,6 +208,46 @@ static void mark_stale(struct fake *fake, const struct fake_call *call)
 				fake->window[w].stale_in = true;
 }
 
+static unsigned int count_offered(struct fake_chain *chain, const uuid_t *tag)
+{
+	struct fake_extent *offered;
+	unsigned int nr = 0;
+
+	list_for_each_entry(offered, &chain->extents, node)
+		nr += uuid_equal(&offered->record.tag, tag);
+	return nr;
+}
+
+static unsigned int count_answered(struct list_head *answers, const uuid_t *tag)
+{
+	struct cxl_extent *extent;
+	unsigned int nr = 0;
+
+	list_for_each_entry(extent, answers, answer)
+		nr += uuid_equal(&extent->tag, tag);
+	return nr;
+}
+
+/* What is new is ready to be used, not used yet, and with all others of its tag */
+static void check_new(struct fake *fake, struct fake_chain *chain,
+		      struct list_head *answers)
+{
+	struct cxl_extent *extent;
+
+	list_for_each_entry(extent, answers, answer) {
+		struct range dpa = fake_extent_range(extent);
+
+		if (extent->verdict != CXL_EXTENT_ACCEPTED)
+			continue;
+		fake_dax_check_accepted(fake, &dpa);
+		if (!uuid_is_null(&extent->tag) &&
+		    count_answered(answers, &extent->tag) !=
+		    count_offered(chain, &extent->tag))
+			KUNIT_FAIL(fake->test, "a part of %pUb is accepted",
+				   &extent->tag);
+	}
+}
+
 static int fake_respond(struct cxl_extents *extents, struct list_head *answers)
 {
 	struct fake *fake = to_fake(extents);
@@ -221,6 +261,7 @@ static int fake_respond(struct cxl_extents *extents, struct list_head *answers)
 		KUNIT_FAIL(fake->test, "a response that no offer waits for");
 		return CXL_MBOX_CMD_RC_INPUT;
 	}
+	check_new(fake, chain, answers);
 	if (fault) {
 		if (fault->done == FAKE_KEEP)
 			return fault->rc;
@@ -254,23 +295,6 @@ static void unaccept(struct fake *fake, const struct range *range)
 		list_del(&extent->node);
 }
 
-/* Nothing may be given back that can still be used, or that caches still have */
-static void check_unused(struct fake *fake, const struct range *range)
-{
-	struct fake_object *object;
-
-	list_for_each_entry(object, &fake->objects, node) {
-		if (!fake_overlap(&object->dpa, range))
-			continue;
-		if (object->state == FAKE_OBJECT_PUBLISHED)
-			KUNIT_FAIL(fake->test, "%#llx is released and can be used",
-				   range->start);
-		if (object->state == FAKE_OBJECT_WITHDRAWN && !object->flushed)
-			KUNIT_FAIL(fake->test, "%#llx is released and in caches",
-				   range->start);
-	}
-}
-
 static int check_release(struct fake *fake, const struct fake_call *call)
 {
 	if (!call->nr) {
@@ -278,7 +302,7 @@ static int check_release(struct fake *fake, const struct fake_call *call)
 		return CXL_MBOX_CMD_RC_INPUT;
 	}
 	for (unsigned int i = 0; i < call->nr; i++) {
-		check_unused(fake, &call->range[i]);
+		fake_dax_check_released(fake, &call->range[i]);
 		for (unsigned int j = 0; j < i; j++)
 			if (fake_overlap(&call->range[i], &call->range[j]))
 				return CXL_MBOX_CMD_RC_EXTLIST;
@@ -324,158 +348,6 @@ static int fake_list(struct cxl_extents *extents, struct cxl_extent_list *list)
 			.shared_seq = cpu_to_le16(extent->record.seq),
 		};
 	return 0;
-}
-
-/* DAX ----------------------------------------------------------------------- */
-
-static struct fake_window *to_window(struct cxl_allocation *alloc)
-{
-	return container_of(alloc->window, struct fake_window, window);
-}
-
-static struct range alloc_range(struct cxl_allocation *alloc)
-{
-	struct cxl_extent *extent = list_first_entry(&alloc->extents,
-						     typeof(*extent), node);
-
-	return DEFINE_RANGE(extent->start, cxl_extent_last(extent));
-}
-
-static bool any_object(struct fake *fake, const struct range *range,
-		       enum fake_object_state state)
-{
-	struct fake_object *object;
-
-	list_for_each_entry(object, &fake->objects, node)
-		if (object->state == state && fake_overlap(&object->dpa, range))
-			return true;
-	return false;
-}
-
-static void free_object(struct cxl_allocation *alloc)
-{
-	struct fake_object *object = alloc->realized;
-
-	list_del(&object->node);
-	alloc->realized = NULL;
-}
-
-static int fake_prepare(struct cxl_extents *extents, struct cxl_allocation *alloc)
-{
-	struct fake *fake = to_fake(extents);
-	const struct fake_fault *fault = fake_count(fake, FAKE_PREPARE);
-	struct range dpa = alloc_range(alloc);
-	struct fake_object *object;
-
-	KUNIT_EXPECT_TRUE(fake->test, range_contains(&alloc->window->dpa, &dpa));
-	KUNIT_EXPECT_FALSE(fake->test,
-			   any_object(fake, &dpa, FAKE_OBJECT_PREPARED));
-	KUNIT_EXPECT_EQ(fake->test, alloc->state, CXL_ALLOCATION_PREPARED);
-	if (fault)
-		return fault->rc;
-	object = kunit_kzalloc(fake->test, sizeof(*object),
-			       GFP_KERNEL | __GFP_NOFAIL);
-	object->dpa = dpa;
-	list_add_tail(&object->node, &fake->objects);
-	alloc->realized = object;
-	return 0;
-}
-
-static void fake_discard(struct cxl_extents *extents,
-			 struct cxl_allocation *alloc)
-{
-	struct fake *fake = to_fake(extents);
-	struct fake_object *object = alloc->realized;
-
-	fake_count(fake, FAKE_DISCARD);
-	KUNIT_EXPECT_EQ(fake->test, object->state, FAKE_OBJECT_PREPARED);
-	free_object(alloc);
-}
-
-static int fake_publish(struct cxl_extents *extents, struct cxl_allocation *alloc)
-{
-	struct fake *fake = to_fake(extents);
-	const struct fake_fault *fault = fake_count(fake, FAKE_PUBLISH);
-	struct fake_object *object = alloc->realized;
-
-	KUNIT_EXPECT_EQ(fake->test, object->state, FAKE_OBJECT_PREPARED);
-	KUNIT_EXPECT_EQ(fake->test, alloc->state, CXL_ALLOCATION_HELD);
-	KUNIT_EXPECT_NOT_NULL(fake->test, find_accepted(fake, &object->dpa));
-	KUNIT_EXPECT_FALSE(fake->test, any_object(fake, &object->dpa,
-						  FAKE_OBJECT_PUBLISHED));
-	KUNIT_EXPECT_FALSE(fake->test, to_window(alloc)->stale_in);
-	if (fault) {
-		free_object(alloc);
-		return fault->rc;
-	}
-	object->state = FAKE_OBJECT_PUBLISHED;
-	return 0;
-}
-
-static bool is_busy(struct fake *fake, const struct fake_object *object)
-{
-	if (fake->count[FAKE_WITHDRAW] > FAKE_ENOUGH) {
-		KUNIT_FAIL(fake->test, "withdraws without end");
-		fake->nr_busy = 0;
-	}
-	for (unsigned int i = 0; i < fake->nr_busy; i++)
-		if (fake_overlap(&fake->busy[i], &object->dpa))
-			return true;
-	return false;
-}
-
-static int fake_withdraw(struct cxl_extents *extents,
-			 struct cxl_allocation *alloc)
-{
-	struct fake *fake = to_fake(extents);
-	struct fake_object *object = alloc->realized;
-
-	fake_count(fake, FAKE_WITHDRAW);
-	KUNIT_EXPECT_EQ(fake->test, object->state, FAKE_OBJECT_PUBLISHED);
-	if (is_busy(fake, object))
-		return -EBUSY;
-	object->state = FAKE_OBJECT_WITHDRAWN;
-	return 0;
-}
-
-static void fake_narrow(struct cxl_extents *extents, struct cxl_allocation *alloc)
-{
-	struct fake *fake = to_fake(extents);
-	struct fake_object *object = alloc->realized;
-
-	fake_count(fake, FAKE_NARROW);
-	KUNIT_EXPECT_EQ(fake->test, object->state, FAKE_OBJECT_WITHDRAWN);
-	object->dpa = alloc_range(alloc);
-}
-
-/* What is in use may only be removed when its region goes */
-static void fake_remove(struct cxl_extents *extents, struct cxl_allocation *alloc)
-{
-	struct fake *fake = to_fake(extents);
-	struct fake_object *object = alloc->realized;
-
-	fake_count(fake, FAKE_REMOVE);
-	if (!object)
-		return;
-	if (!is_busy(fake, object))
-		KUNIT_EXPECT_EQ(fake->test, object->state,
-				FAKE_OBJECT_WITHDRAWN);
-	free_object(alloc);
-}
-
-static void fake_invalidate(struct cxl_extents *extents,
-			    struct cxl_extent_window *window)
-{
-	struct fake_window *w = container_of(window, struct fake_window, window);
-	struct fake *fake = to_fake(extents);
-	struct fake_object *object;
-
-	fake_count(fake, FAKE_INVALIDATE);
-	w->stale_in = false;
-	list_for_each_entry(object, &fake->objects, node)
-		if (object->state == FAKE_OBJECT_WITHDRAWN &&
-		    fake_overlap(&object->dpa, &window->dpa))
-			object->flushed = true;
 }
 
 static void fake_report(struct cxl_extents *extents, u64 start, u64 len,

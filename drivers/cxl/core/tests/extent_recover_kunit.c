@@ -108,8 +108,6 @@ static const struct bad_case bad_cases[] = {
 	  CXL_EXTENT_MISALIGNED },
 	{ "sequence number", FAKE_DPA(8), FAKE_BLOCK, CXL_EXTENT_SEQUENCE,
 	  .seq = 3 },
-	{ "tagged", FAKE_DPA(8), FAKE_BLOCK, CXL_EXTENT_TAGGED,
-	  UUID_INIT(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11) },
 	{ "over the partition's end", FAKE_DPA(31), FAKE_BLOCKS * FAKE_BLOCK,
 	  CXL_EXTENT_NO_PARTITION },
 	/* no Release could name these */
