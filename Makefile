@@ -9,7 +9,7 @@ export BUILD JOBS KSRC FORCE ALL
 
 RUN := python3 tools/testing/cxl/emulator/run.py
 
-.PHONY: help demo check tree wip refresh series kernel kunit guest-test lint shell bench \
+.PHONY: help demo check tree wip refresh series kernel cxl-test kunit guest-test lint shell bench \
 	clean setup
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
@@ -38,10 +38,13 @@ series: tree ## patches for `git am` in BUILD/series, proved on the pristine bas
 kernel: wip ## build the kernel tree as it is, work in progress included
 	@scripts/kernel
 
+cxl-test: kernel ## cxl_test's modules, with the mock device
+	@scripts/cxl-test
+
 kunit: wip ## KUnit suites, built in, in a kernel of their own
 	@$(RUN) kunit
 
-guest-test: kernel ## tests in QEMU: all, or T=name for one
+guest-test: cxl-test ## tests in QEMU: all, or T=name for one
 	@$(RUN) test $(T)
 
 lint: wip ## W=1, sparse, checkpatch, kernel-doc

@@ -144,6 +144,20 @@ class Guest:
         if status:
             raise GuestError(f"writing '{value}' to {path}: {output}")
 
+    def write_all(self, pairs):
+        """Write (path, value) pairs in this order, up to the first that is
+        refused, in one go."""
+        script = "\n".join(
+            f"attr {path} '{value}' || {{ s=$?; echo {i}; exit $s; }}"
+            for i, (path, value) in enumerate(pairs))
+        status, output = self.vm.run(script, 60)
+        if not status:
+            return
+        path, value = pairs[int(output.split()[-1])]
+        if status == 1:
+            raise Refused(path, value, output.split()[-2])
+        raise GuestError(f"writing '{value}' to {path}: {output}")
+
     def refusal(self, path, value):
         """Write an attribute and return the error's name, None if it was
         accepted."""
@@ -230,20 +244,23 @@ class Guest:
     def create_region(self, mode, size=None):
         """Make a region over a partition, as `cxl create-region` does. Regions
         must be made in ascending order of device addresses."""
-        root, decoder = self.root_decoder(), self.free_endpoint_decoder()
         size = size or self.number(f"{self.partition(mode)}/size")
+        return self.make_region(self.root_decoder(),
+                                self.free_endpoint_decoder(), mode, size)
+
+    def make_region(self, root, decoder, mode, size):
+        """Make a region below a root decoder, with one endpoint decoder."""
         name = self.read(f"{CXL}/{root}/create_{mode}_region")
-        self.write(f"{CXL}/{root}/create_{mode}_region", name)
         region = Region(name, mode, decoder, size)
-        for path, value in (
-                (f"{name}/interleave_granularity", 256),
-                (f"{name}/interleave_ways", 1),
-                (f"{name}/size", size),
-                (f"{decoder}/mode", mode),
-                (f"{decoder}/dpa_size", size),
-                (f"{name}/target0", decoder),
-                (f"{name}/commit", 1)):
-            self.write(f"{CXL}/{path}", value)
+        self.write_all([(f"{CXL}/{path}", value) for path, value in (
+            (f"{root}/create_{mode}_region", name),
+            (f"{name}/interleave_granularity", 256),
+            (f"{name}/interleave_ways", 1),
+            (f"{name}/size", size),
+            (f"{decoder}/mode", mode),
+            (f"{decoder}/dpa_size", size),
+            (f"{name}/target0", decoder),
+            (f"{name}/commit", 1))])
         self.write("/sys/bus/cxl/drivers/cxl_region/bind", name)
         if self.exists("/sys/module/dax_cxl"):
             self.wait_dax(region)
@@ -258,22 +275,26 @@ class Guest:
     def destroy_region(self, name):
         """Take a region down, as `cxl destroy-region` does, whatever state it
         is in."""
-        target = self.sh(f"cat {CXL}/{name}/target0 2>/dev/null; true")
-        if self.exists(f"{CXL}/{name}/driver"):
-            self.write("/sys/bus/cxl/drivers/cxl_region/unbind", name)
-        self.write(f"{CXL}/{name}/commit", 0)
-        if target:
-            self.write(f"{CXL}/{name}/target0", "\n")
-            self.write(f"{CXL}/{target}/dpa_size", 0)
-        self.write(f"{CXL}/{self.root_decoder()}/delete_region", name)
+        target, root, *driver = self.sh(
+            f"cd {CXL}/{name}; t=$(cat target0 2>/dev/null); echo ${{t:--}}; "
+            "basename $(dirname $(readlink -f .)); [ ! -e driver ] || echo y"
+        ).split()
+        writes = [(f"{CXL}/{name}/commit", 0)]
+        if driver:
+            writes.insert(0, ("/sys/bus/cxl/drivers/cxl_region/unbind", name))
+        if target != "-":
+            writes += [(f"{CXL}/{name}/target0", "\n"),
+                       (f"{CXL}/{target}/dpa_size", 0)]
+        self.write_all([*writes, (f"{CXL}/{root}/delete_region", name)])
 
     def destroy_regions(self):
         """Take all regions down, the highest device addresses first."""
         names = self.names(CXL, "region*")
-        for name in sorted(names, key=self._region_start, reverse=True):
+        for name in sorted(names, key=self.region_start, reverse=True):
             self.destroy_region(name)
 
-    def _region_start(self, name):
+    def region_start(self, name):
+        """The device address at which a region starts, 0 without a target."""
         target = self.sh(f"cat {CXL}/{name}/target0 2>/dev/null; true")
         return self.number(f"{CXL}/{target}/dpa_resource") if target else 0
 
@@ -341,7 +362,7 @@ class Guest:
         found = []
         for extent in self.extents():
             if extent.region_id not in starts:
-                starts[extent.region_id] = self._region_start(
+                starts[extent.region_id] = self.region_start(
                     f"region{extent.region_id}")
             found.append((starts[extent.region_id] + extent.offset,
                           extent.length))

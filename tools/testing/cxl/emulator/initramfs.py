@@ -73,13 +73,14 @@ class Cpio:
         return gzip.compress(self._out.getvalue(), compresslevel=1, mtime=0)
 
 
-def compile_tool(source, target):
+def compile_tool(sources, target):
     """Compile one static guest program, unless the result is up to date."""
-    if target.exists() and target.stat().st_mtime > source.stat().st_mtime:
+    newest = max(source.stat().st_mtime for source in sources)
+    if target.exists() and target.stat().st_mtime > newest:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    command = ["gcc", "-static", "-O1", "-Wall", "-o", str(target),
-               str(source)]
+    command = ["gcc", "-static", "-O1", "-Wall", "-Wextra", "-o", str(target),
+               *(str(source) for source in sources if source.suffix == ".c")]
     result = subprocess.run(command, capture_output=True, text=True,
                             check=False)
     if result.returncode:
@@ -87,11 +88,15 @@ def compile_tool(source, target):
 
 
 def add_tools(archive, build):
-    """Compile and add the programs of guest/."""
-    for source in sorted(GUEST_SOURCES.glob("*.c")):
-        target = build / "run" / "tools" / source.stem
-        compile_tool(source, target)
-        archive.file(f"tools/{source.stem}", target.read_bytes(), 0o755)
+    """Compile and add the programs of guest/: NAME.c, with NAME_*.c and NAME.h
+    where there are such."""
+    tools = {}
+    for source in sorted(GUEST_SOURCES.glob("*.[ch]")):
+        tools.setdefault(source.stem.split("_")[0], []).append(source)
+    for name, sources in tools.items():
+        target = build / "run" / "tools" / name
+        compile_tool(sources, target)
+        archive.file(f"tools/{name}", target.read_bytes(), 0o755)
 
 
 def is_static(program):
@@ -130,15 +135,15 @@ def add_modules(archive, modroot):
                          (top / index).read_bytes())
 
 
-def build_initramfs(build, target):
-    """Write the guest's initramfs for the kernel of build to target."""
+def build_initramfs(build, modroot, target):
+    """Write the guest's initramfs, with the modules in modroot, to target."""
     archive = Cpio()
     for name in ("proc", "sys", "tmp", "sbin", "usr/bin"):
         archive.directory(name)
     archive.console()
     add_busybox(archive)
     add_tools(archive, build)
-    add_modules(archive, build / "modroot")
+    add_modules(archive, build / modroot)
     archive.file("init", (GUEST_SOURCES / "init").read_bytes(), 0o755)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(archive.finish())

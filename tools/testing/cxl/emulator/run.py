@@ -30,6 +30,10 @@ import test_regions      # noqa: F401 pylint: disable=unused-import
 import test_extents      # noqa: F401 pylint: disable=unused-import
 import test_lifecycle    # noqa: F401 pylint: disable=unused-import
 import test_interfaces   # noqa: F401 pylint: disable=unused-import
+import test_order        # noqa: F401 pylint: disable=unused-import
+import test_mock         # noqa: F401 pylint: disable=unused-import
+import test_allocations  # noqa: F401 pylint: disable=unused-import
+import test_random       # noqa: F401 pylint: disable=unused-import
 
 
 def first_line(text):

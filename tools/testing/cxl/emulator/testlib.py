@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from guest import Guest
 from initramfs import SetupError
 from klog import complaints
+from mock import clean_up_mock, load_mock
 from vm import VM, GuestError, VMError
 
 TESTS = []
@@ -154,7 +155,9 @@ class Machines:
 def clean_up(guest):
     """Leave no process, region or extent to the next test."""
     guest.sh("killall dcdmem uevents 2>/dev/null; true")
-    if guest.names("/sys/bus/cxl/devices", "root0"):
+    if guest.vm.kind == "mock":
+        clean_up_mock(guest)
+    elif guest.names("/sys/bus/cxl/devices", "root0"):
         guest.check_invariant()
         guest.destroy_regions()
         guest.check_invariant()
@@ -166,7 +169,9 @@ def run_on(vm, registered, report):
         vm.start()
     vm.mark_log(f"start of {registered.name}")
     context = Test(vm, report)
-    if registered.loaded:
+    if registered.loaded and vm.kind == "mock":
+        load_mock(context.guest)
+    elif registered.loaded:
         context.guest.load()
     registered.function(context)
     clean_up(context.guest)

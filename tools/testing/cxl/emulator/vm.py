@@ -118,15 +118,27 @@ class FabricManager:
         self._inject("release", "removal-policy", region, extents)
 
 
+def memory_arguments(kind):
+    """QEMU's arguments for ordinary memory: cxl_test wants more of it, and two
+    NUMA nodes."""
+    if kind != "mock":
+        return ["-m", "1G,maxmem=8G,slots=4", "-smp", "2"]
+    nodes = ["-m", "4G,maxmem=12G,slots=4", "-smp", "2,sockets=2"]
+    for node in (0, 1):
+        nodes += ["-object", f"memory-backend-ram,id=ram{node},size=2G",
+                  "-numa", f"node,nodeid={node},memdev=ram{node},cpus={node}"]
+    return nodes
+
+
 def machine_arguments(kind):
     """QEMU's arguments for a machine with a "dcd", a "plain" memory device,
-    or "none"."""
+    or "none"; a "mock" machine has a DCD, and cxl_test's modules."""
     if kind == "none":
         return ["-M", "q35,accel=tcg"]
     device = "cxl-type3,bus=rp0,volatile-memdev=vmem,id=dcd0,sn=1234"
     backends = ["-object",
                 "memory-backend-ram,id=vmem,size=512M,share=on"]
-    if kind == "dcd":
+    if kind in ("dcd", "mock"):
         device += ",volatile-dc-memdev=dcmem,num-dc-regions=2"
         backends += ["-object",
                      "memory-backend-ram,id=dcmem,size=2G,share=on"]
@@ -258,9 +270,11 @@ class VM:
         return kernel
 
     def _initramfs(self):
-        target = self.build / "run" / "initramfs.gz"
-        build_initramfs(self.build, target)
-        return target
+        modroot, target = "modroot", "initramfs.gz"
+        if self.kind == "mock":
+            modroot, target = "modroot-mock", "initramfs-mock.gz"
+        build_initramfs(self.build, modroot, self.build / "run" / target)
+        return self.build / "run" / target
 
     def _serial_arguments(self):
         """ttyS0: the log, or the terminal in shell mode; ttyS1: the agent."""
@@ -280,7 +294,7 @@ class VM:
         quiet = " quiet" if self.shell else ""
         mode = " harness_mode=shell" if self.shell else ""
         return ["qemu-system-x86_64", *machine_arguments(self.kind),
-                "-cpu", "max", "-m", "1G,maxmem=8G,slots=4", "-smp", "2",
+                *memory_arguments(self.kind), "-cpu", "max",
                 "-nodefaults", "-display", "none", "-monitor", "none",
                 *self._serial_arguments(), "-kernel", str(self._kernel()),
                 "-initrd", str(self._initramfs()), "-append",

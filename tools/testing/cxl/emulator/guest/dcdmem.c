@@ -72,13 +72,14 @@ static int write_pattern(const char *path, __u64 offset, __u64 len, __u64 seed)
 	return 0;
 }
 
-static int verify_pattern(const char *path, __u64 offset, __u64 len, __u64 seed)
+/* @written: the offset at which a device had what is at @offset now */
+static int verify_pattern(const char *path, __u64 offset, __u64 len, __u64 seed, __u64 written)
 {
 	__u64 *mem = map_range(path, offset, len);
 	__u64 i;
 
 	for (i = 0; i < len / sizeof(*mem); i++) {
-		__u64 at = offset + i * sizeof(*mem);
+		__u64 at = written + i * sizeof(*mem);
 
 		if (mem[i] == word_at(at, seed))
 			continue;
@@ -121,7 +122,8 @@ static int hold_range(const char *path, __u64 len)
 static int print_help(void)
 {
 	fprintf(stderr,
-		"usage: dcdmem write|verify DEV OFFSET LEN SEED\n"
+		"usage: dcdmem write DEV OFFSET LEN SEED\n"
+		"       dcdmem verify DEV OFFSET LEN SEED [OFFSET-WHEN-WRITTEN]\n"
 		"       dcdmem touch DEV OFFSET\n"
 		"       dcdmem hold DEV LEN\n");
 	return 2;
@@ -138,8 +140,9 @@ static int run(int argc, char **argv)
 
 	if (argc == 6 && !strcmp(verb, "write"))
 		return write_pattern(argv[2], number(argv[3]), number(argv[4]), number(argv[5]));
-	if (argc == 6 && !strcmp(verb, "verify"))
-		return verify_pattern(argv[2], number(argv[3]), number(argv[4]), number(argv[5]));
+	if ((argc == 6 || argc == 7) && !strcmp(verb, "verify"))
+		return verify_pattern(argv[2], number(argv[3]), number(argv[4]), number(argv[5]),
+				      number(argv[argc == 7 ? 6 : 3]));
 	if (argc == 4 && !strcmp(verb, "touch"))
 		return touch_word(argv[2], number(argv[3]));
 	if (argc == 4 && !strcmp(verb, "hold"))

@@ -1,0 +1,563 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The mock DCD of cxl_test: that it is what it says, and strict."""
+
+import time
+import uuid
+
+from guest import CXL, GuestError
+from lending import dc_region, take_back
+from mock import (ADD, BASE, DEBUGFS, DEVICES, INTERNAL_ERROR,
+                  INVALID_ADDRESS, INVALID_INPUT, INVALID_LENGTH,
+                  INVALID_LIST, POWER_ON_TAG, RECORD, RELEASE, RETRY, TAGGED,
+                  UNTAGGED, Held, Mock, event_record)
+from testlib import check, check_equal, test
+from vm import MIB
+
+BLOCK = 2 * MIB
+EMPTY = ("4802", 0, 0, [])
+
+
+def with_region(t, number=1, partition=1):
+    """A device with a region; what it had to give back is not counted."""
+    mock = Mock(t.guest, number)
+    region = mock.create_region(partition)
+    mock.check_clean(region)
+    mock.clear()
+    return mock, region
+
+
+def unbound(t):
+    """A device without a driver, of which the host holds nothing."""
+    mock = Mock(t.guest, 2)
+    mock.unbind()
+    mock.do("account", f"-{BASE:#x}:{512 * MIB:#x}")
+    return mock
+
+
+def blocks(count, stride=2, start=BASE):
+    """Extents of one block each, apart."""
+    return [Held(start + i * stride * BLOCK, BLOCK) for i in range(count)]
+
+
+def ranges(extents):
+    """[(start, length)] of extents."""
+    return [(extent.start, extent.length) for extent in extents]
+
+
+def rc_of(opcode, mock):
+    """Return codes of the commands of an opcode, in order."""
+    return [rc for found, _, rc, _ in mock.responses() if found == opcode]
+
+
+# What is there
+
+
+@test(machine="mock")
+def mock_modules_load_and_unload(t):
+    """cxl_test goes and comes back; its devices are as after power-on."""
+    mock = Mock(t.guest, 1)
+    mock.do("account", "-0x80000000:0x20000000")
+    check_equal(mock.account(), [], "account")
+    t.guest.sh("rmmod cxl_test && rmmod cxl_mock_mem cxl_dc_record", 60)
+    check(not t.guest.exists(DEBUGFS), "debugfs files are left behind")
+    t.guest.sh("modprobe cxl_mock_mem && modprobe cxl_test && "
+               "modprobe cxl_dc_record", 60)
+    t.guest.until("the device", lambda: t.guest.exists(mock.dir), 30)
+    check_equal(len(mock.account()), 2, "extents after power-on")
+    t.guest.until("all devices", lambda: int(t.guest.sh(
+        f"ls -d {CXL}/endpoint*/driver 2>/dev/null | wc -l")) >= 11, 30)
+
+
+@test(machine="mock")
+def mock_geometry(t):
+    """Partitions, block sizes, flags, serial and first extents are as
+    documented."""
+    for number in DEVICES:
+        mock = Mock(t.guest, number)
+        part = mock.partition()
+        check_equal(t.guest.number(f"{part}/size"), 512 * MIB, "size")
+        check_equal(t.guest.number(f"{part}/block_size"), 512, "block size")
+        check_equal(t.guest.read(f"{part}/sharable"), str(int(number == 0)),
+                    "sharable")
+        check(mock.lines("partition")[0].startswith(
+            "0 0x80000000 0x20000000 0x200 0xfa"), "the first partition")
+        count = {3: 3, 5: 4, 7: 8}.get(number, 1)
+        check_equal(len(t.guest.names(f"{CXL}/{mock.memdev()}",
+                                      "dynamic_ram_*")), count, "partitions")
+        expected = [] if number == 0 else [
+            Held(*UNTAGGED), Held(*TAGGED, POWER_ON_TAG)]
+        check_equal(mock.account(), expected, f"{mock.name}: first extents")
+    sharer = Mock(t.guest, 0)
+    check_equal(t.guest.number(f"{CXL}/{sharer.memdev()}/serial"), 0xDCDC,
+                "serial")
+    gap = Mock(t.guest, 3)
+    check(gap.lines("partition")[2].startswith("2 0xc0000000"), "the gap")
+
+
+@test(machine="mock")
+def mock_ordinary_device_is_none(t):
+    """A device that is no DCD has no partition, file or command of one."""
+    for name in ("cxl_mem.8", "cxl_mem.9", "cxl_rcd.10"):
+        path = f"/sys/bus/platform/devices/{name}"
+        memdev = t.guest.names(path, "mem*")[0]
+        check(not t.guest.exists(f"{CXL}/{memdev}/dynamic_ram_1"), "partition")
+        check(not t.guest.exists(f"{path}/dc_inject_extent"), "inject file")
+        check(not t.guest.exists(f"{DEBUGFS}/{name}"), "debugfs")
+        check_equal(t.guest.number(f"{CXL}/{memdev}/ram/size"),
+                    2048 * MIB if "rcd" in name else 1024 * MIB, "ram")
+
+
+@test(machine="mock")
+def mock_two_regions_at_once(t):
+    """Two devices below the same window, and one below the other, have
+    regions at the same time."""
+    for number in (1, 3, 0):
+        mock = Mock(t.guest, number)
+        mock.check_clean(mock.create_region())
+
+
+@test(machine="mock")
+def mock_partition_behind_a_gap(t):
+    """Extents of a partition behind a gap are offered and taken."""
+    mock, region = with_region(t, 3, 3)
+    extents = blocks(3, start=0xc0000000)
+    mock.chain(extents)
+    check_equal(t.guest.ranges(region),
+                [(held.start - 0xc0000000, BLOCK) for held in extents], "held")
+    mock.check_clean(region)
+
+
+# Account
+
+
+@test(machine="mock")
+def mock_inject_and_delete(t):
+    """An offer is accepted and shown when the write returns; deleted, it is
+    gone from both sides."""
+    mock, region = with_region(t)
+    before = mock.ranges()
+    mock.inject(BASE, 4 * BLOCK)
+    check((0, 4 * BLOCK) in t.guest.ranges(region), "not shown")
+    check((BASE, 4 * BLOCK) in mock.ranges(), "not in the account")
+    mock.check_clean(region)
+    mock.delete(BASE, 4 * BLOCK)
+    check_equal(mock.ranges(), before, "account")
+    mock.check_clean(region)
+    check_equal(mock.counters("commands")["4803h"], 1, "releases")
+
+
+@test(machine="mock")
+def mock_chain_through_sysfs(t):
+    """Records with more=1 are one group, answered once when it closes."""
+    mock, region = with_region(t)
+    mock.inject(BASE, BLOCK, more=1)
+    mock.inject(BASE + 4 * BLOCK, BLOCK, more=1)
+    check_equal(len(mock.pending()), 2, "offers")
+    check_equal(mock.responses(), [], "answers to an open group")
+    mock.inject(BASE + 2 * BLOCK, BLOCK, more=0)
+    check_equal(mock.responses(), [("4802", 0, 0, [
+        (BASE, BLOCK), (BASE + 4 * BLOCK, BLOCK), (BASE + 2 * BLOCK, BLOCK)])],
+                "answers")
+    mock.check_clean(region)
+
+
+@test(machine="mock")
+def mock_refused_and_unknown_write_successfully(t):
+    """A refused offer and a delete of what is not held are written without an
+    error, and change nothing; nonsense is refused."""
+    mock, region = with_region(t)
+    before = mock.ranges()
+    mock.inject(UNTAGGED[0] - BLOCK, 2 * BLOCK)
+    mock.inject(BASE + 600 * MIB, BLOCK)
+    mock.inject(BASE + 512, BLOCK)
+    check_equal(mock.responses(), [EMPTY] * 3, "answers")
+    mock.clear()
+    mock.inject(*UNTAGGED)
+    check_equal(mock.responses(), [("4802", 0, INVALID_ADDRESS, [UNTAGGED]),
+                                   EMPTY], "answers to what is held")
+    mock.clear()
+    mock.delete(BASE, BLOCK)
+    check_equal(mock.responses(), [], "answer to an idle release")
+    for text in ("", "1", "1:2", "x:1::0", "1:2:nonsense:0", "1:2::maybe"):
+        check_equal(t.guest.refusal(f"{mock.platform}/dc_inject_extent", text),
+                    "EINVAL" if text else None, f"'{text}'")
+    check_equal(mock.ranges(), before, "account")
+    mock.check_clean(region)
+
+
+@test(machine="mock")
+def mock_rebind_keeps_and_recovers(t):
+    """What the host gave back at unbind is gone; what it never took over is
+    still held after bind, and a region finds it."""
+    mock = Mock(t.guest, 1)
+    before = mock.account()
+    mock.rebind()
+    check_equal(mock.account(), before, "account without a region")
+    region = mock.create_region()
+    check((UNTAGGED[0] - BASE, UNTAGGED[1]) in t.guest.ranges(region),
+          "the first extent was not recovered")
+    mock.check_clean(region)
+
+
+@test(machine="mock")
+def mock_small_payload_splits(t):
+    """With a payload of 256 bytes, responses, releases and lists come in
+    parts; both sides agree."""
+    mock = Mock(t.guest, 7)
+    mock.do("payload_size", 256)
+    mock.rebind()
+    check_equal(len(t.guest.names(f"{CXL}/{mock.memdev()}", "dynamic_ram_*")),
+                8, "partitions read in parts")
+    region = mock.create_region()
+    mock.clear()
+    extents = blocks(25)
+    mock.chain(extents)
+    parts = mock.responses()
+    check_equal([(more, len(named)) for _, more, _, named in parts],
+                [(1, 10), (1, 10), (0, 5)], "parts")
+    check_equal(sum((named for *_, named in parts), []), ranges(extents),
+                "order")
+    mock.check_clean(region)
+    mock.clear()
+    mock.chain(extents, "release")
+    check_equal([more for _, more, _, _ in mock.responses()], [1, 1, 0],
+                "parts of the release")
+    mock.check_clean(region)
+    mock.chain(extents)
+    t.guest.write("/sys/bus/cxl/drivers/cxl_region/unbind", region.name)
+    for held in blocks(25):
+        mock.do("account", f"+{held}")
+    mock.clear()
+    t.guest.write("/sys/bus/cxl/drivers/cxl_region/bind", region.name)
+    check(mock.counters("commands")["4801h"] >= 5, "the list in one part")
+    mock.check_clean(region)
+    t.guest.destroy_region(region.name)
+    mock.reset()
+    mock.rebind()
+
+
+# Strictness: the driver does none of this, so the test takes its place.
+
+
+@test(machine="mock")
+def mock_is_strict(t):
+    """Responses and releases that break a rule get the return code that the
+    rule has, count as a fault, and change nothing."""
+    mock = unbound(t)
+    first, second, third, *_ = offers = [(held.start, held.length)
+                                         for held in blocks(4)]
+    for add, extents, expected, kind in (
+            (True, [first], INVALID_INPUT, "none-pending"),
+            (None, [], 0, None),
+            (True, [third], INVALID_INPUT, "order"),
+            (True, [second, first], INVALID_INPUT, "order"),
+            (True, [first, first], INVALID_LIST, "list"),
+            (True, [(BASE + 100, 512)], INVALID_LIST, "list"),
+            (True, [first, offers[3]], INVALID_ADDRESS, "not-offered"),
+            (True, [(16, 512)], INVALID_ADDRESS, "not-offered"),
+            (True, [first, second], 0, None),
+            (True, [first], INVALID_ADDRESS, "double"),
+            (False, [third], INVALID_ADDRESS, "not-held"),
+            (False, [first, third], INVALID_ADDRESS, "not-held"),
+            (False, [], INVALID_INPUT, "list"),
+            (False, [first], 0, None),
+            (False, [first], INVALID_ADDRESS, "not-held"),
+            (True, [], 0, None)):
+        if add is None:
+            mock.chain(blocks(2))
+            mock.chain(blocks(1, start=third[0]))
+            continue
+        found = mock.command("4802" if add else "4803", extents)
+        check_equal((found, mock.fault_kinds()),
+                    (expected, {kind} if kind else set()), f"{add} {extents}")
+        mock.do("faults", 0)
+    check_equal(mock.ranges(), [second], "account")
+    check_equal(mock.command("4803", [second], count=2), INVALID_LENGTH,
+                "return code")
+    check_equal(mock.fault_kinds(), {"length"}, "faults")
+    mock.reset()
+    mock.bind()
+
+
+@test(machine="mock")
+def mock_answers_in_parts(t):
+    """A response in parts takes effect with the last; a part that fails ends
+    it; another command in between is a fault."""
+    mock = unbound(t)
+    extents = blocks(3)
+    first, second, third = ranges(extents)
+    mock.chain(extents)
+    check_equal(mock.command("4802", [first], more=True), 0, "first part")
+    check_equal(mock.ranges(), [], "account")
+    check_equal(mock.command("4802", [first]), INVALID_INPUT, "once more")
+    mock.do("faults", 0)
+    check_equal(mock.command("4802", [first], more=True), 0, "first part")
+    check_equal(mock.command("4802", [third]), 0, "last part")
+    check_equal(mock.ranges(), [first, third], "account")
+    mock.chain([extents[1]])
+    check_equal(mock.command("4802", [second], more=True), 0, "first part")
+    mock.command("4803", [first])
+    check_equal(mock.fault_kinds(), {"unfinished"}, "faults")
+    mock.reset()
+    mock.bind()
+
+
+@test(machine="mock")
+def mock_counts_faults(t):
+    """A response with no offer pending, an answer to what was not offered, and
+    a release of what is not held are refused and counted."""
+    mock, region = with_region(t)
+    mock.do("open", f"{BASE:#x}:{BLOCK:#x}")
+    mock.do("pending", "drop")
+    mock.do("event", f"{ADD} {BASE + 8 * BLOCK:#x}:{BLOCK:#x}")
+    check_equal(mock.fault_kinds(), {"none-pending"}, "faults")
+    mock.do("faults", 0)
+    mock.inject(BASE, BLOCK)
+    mock.do("account", f"-{BASE:#x}:{BLOCK:#x}")
+    mock.delete(BASE, BLOCK)
+    check_equal(mock.fault_kinds(), {"not-held"}, "faults")
+    mock.do("faults", 0)
+    t.guest.destroy_region(region.name)
+    mock.do("faults", 0)
+
+
+# Misbehaviour
+
+
+@test(machine="mock")
+def mock_failures_on_demand(t):
+    """The n-th next command fails, before or after it is processed; the
+    driver and the device agree in the end."""
+    mock, region = with_region(t)
+    mock.fail("4803", RETRY)
+    mock.inject(BASE, BLOCK)
+    mock.delete(BASE, BLOCK)
+    check_equal(rc_of("4803", mock), [RETRY, 0], "a release tried again")
+    mock.check_clean(region)
+    mock.fail("4802", INTERNAL_ERROR, nth=2, mode="drop")
+    mock.inject(BASE, BLOCK)
+    mock.inject(BASE + 2 * BLOCK, BLOCK)
+    check_equal(rc_of("4802", mock)[-2:], [0, INTERNAL_ERROR], "responses")
+    check((2 * BLOCK, BLOCK) not in t.guest.ranges(region), "shown")
+    mock.check_clean(region)
+    mock.clear()
+    mock.fail("4802", INTERNAL_ERROR, mode="after")
+    mock.inject(BASE + 4 * BLOCK, BLOCK)
+    check((4 * BLOCK, BLOCK) not in t.guest.ranges(region), "shown")
+    mock.check_clean(region)
+
+
+@test(machine="mock")
+def mock_lists_that_lie(t):
+    """Wrong counts, and a generation that never settles while a long list is
+    read, make a region fail or stay empty, and nothing worse."""
+    mock = Mock(t.guest, 1)
+    mock.do("account", f"-{BASE:#x}:{512 * MIB:#x} " + " ".join(
+        f"+{extent}" for extent in blocks(110)))
+    for name, lie in (("list_returned", 1000), ("list_total", 3),
+                      ("list_total", 0x7fffffff), ("list_unsettled", 1)):
+        mock.quirk(name, lie)
+        region = None
+        try:
+            region = mock.create_region()
+        except GuestError:
+            pass
+        if region:
+            check_equal(t.guest.ranges(region), [], f"{name}={lie}")
+        mock.quirk(name, 0 if name == "list_unsettled" else 0xffffffff)
+        for name in t.guest.names(CXL, "region*"):
+            if "dynamic" in t.guest.read(f"{CXL}/{name}/mode"):
+                t.guest.destroy_region(name)
+    region = mock.create_region()
+    check_equal(len(t.guest.ranges(region)), 110, "extents, honestly listed")
+    mock.check_clean(region)
+
+
+@test(machine="mock")
+def mock_configurations_that_lie(t):
+    """Wrong counts in the configuration disable Dynamic Capacity and nothing
+    else; without the trailer it works."""
+    mock = Mock(t.guest, 3)
+    for name, lie, works in (("config_returned", 9, False),
+                             ("config_available", 200, False),
+                             ("config_available", 4, False),
+                             ("config_short", 1, True)):
+        mock.quirk(name, lie)
+        mock.rebind()
+        check_equal(t.guest.exists(mock.partition()), works, f"{name}={lie}")
+        check(t.guest.exists(f"{CXL}/{mock.memdev()}/ram/size"),
+              "static memory")
+        mock.quirk(name, 0 if works else 0xffffffff)
+        mock.do("faults", 0)
+    mock.rebind()
+    check(t.guest.exists(mock.partition(3)), "an honest configuration")
+
+
+@test(machine="mock")
+def mock_unknown_records(t):
+    """Records of another UUID, and of types that are not for hosts, are
+    counted; the next offer is accepted."""
+    mock, region = with_region(t)
+    record = event_record(ADD, Held(BASE, BLOCK), event_uuid=uuid.UUID(int=7))
+    mock.do("record", record)
+    for kind in (4, 5, 77):
+        mock.do("event", f"{kind} {BASE:#x}:{BLOCK:#x}")
+    check_equal(mock.responses(), [], "answers")
+    mock.do("record", event_record(ADD, Held(BASE, BLOCK)))
+    check((0, BLOCK) in t.guest.ranges(region), "the next offer")
+    mock.check_clean(region)
+
+
+@test(machine="mock")
+def mock_shared_offers_through_sysfs(t):
+    """Shared extents take their sequence numbers from the file, or count up."""
+    mock = Mock(t.guest, 0)
+    region = mock.create_region()
+    tag = "12345678-aaaa-4bbb-8ccc-1234567890ab"
+    mock.inject(BASE, BLOCK, tag, more=1, seq=1, shared=True)
+    mock.inject(BASE + 4 * BLOCK, BLOCK, tag, more=0, seq=0, shared=True)
+    check_equal(mock.account(), [Held(BASE, BLOCK, tag, 1),
+                                 Held(BASE + 4 * BLOCK, BLOCK, tag, 0)],
+                "account with numbers given")
+    mock.delete(BASE, BLOCK, tag)
+    check_equal(mock.account(), [], "account after the release of one")
+    for block, more in ((8, 1), (2, 1), (6, 0)):
+        mock.inject(BASE + block * BLOCK, BLOCK, tag, more, shared=True)
+    check_equal({held.start: held.seq for held in mock.account()},
+                {BASE + 8 * BLOCK: 0, BASE + 2 * BLOCK: 1,
+                 BASE + 6 * BLOCK: 2}, "numbers counted up")
+    mock.check_clean(region)
+
+
+@test(machine="mock")
+def mock_log_that_lies(t):
+    """A log that says it returned more than fits is not read past its end, and
+    read again later; a status bit that never falls does not spin."""
+    mock, region = with_region(t)
+    mock.quirk("status", 1)
+    mock.inject(BASE, BLOCK)
+    check((0, BLOCK) in t.guest.ranges(region), "status bit: not shown")
+    mock.quirk("status", 0)
+    mock.quirk("record_count", 5000)
+    mock.inject(BASE + 4 * BLOCK, BLOCK)
+    check((4 * BLOCK, BLOCK) not in t.guest.ranges(region), "count: shown")
+    mock.quirk("record_count", 0xffffffff)
+    t.guest.until("the record", lambda: (4 * BLOCK, BLOCK) in
+                  t.guest.ranges(region))
+    mock.check_clean(region)
+
+
+@test(machine="mock")
+def mock_overflow(t):
+    """Lost records are told of: the chain is refused, and the next is
+    accepted."""
+    mock, region = with_region(t)
+    mock.do("log_max", 4)
+    mock.chain(blocks(8))
+    check_equal(mock.responses()[0], EMPTY, "answer to a broken chain")
+    mock.check_agreement(region)
+    mock.inject(BASE, BLOCK)
+    check((0, BLOCK) in t.guest.ranges(region), "the next offer")
+    mock.check_clean(region)
+
+
+@test(machine="mock")
+def mock_endless_chain(t):
+    """A chain that never ends is refused, at the latest when it closes."""
+    mock, region = with_region(t)
+    before = mock.ranges()
+    mock.do("emit", f"300 {BASE:#x} {BLOCK:#x}")
+    check_equal(mock.ranges(), before, "account")
+    mock.inject(BASE, BLOCK)
+    check_equal(mock.responses(), [EMPTY], "answers")
+    mock.check_clean(region)
+
+
+@test(machine="mock")
+def mock_resources_exhausted(t):
+    """A device whose table of extents is full refuses the response."""
+    mock, region = with_region(t)
+    mock.do("extents_max", len(mock.account()))
+    mock.do("open", f"{BASE:#x}:{BLOCK:#x}")
+    mock.inject(BASE + 2 * BLOCK, BLOCK)
+    check_equal(rc_of("4802", mock)[0], 0x1d, "return code")
+    mock.do("pending", "drop")
+    mock.check_clean(region)
+
+
+@test(machine="mock")
+def mock_updated_and_forced_are_sent(t):
+    """Records of these types reach the driver."""
+    mock, _ = with_region(t)
+    path = f"/sys/kernel/debug/cxl/{mock.memdev()}/dynamic_capacity"
+    before = int(t.guest.sh(f"sed -n 's/^records: //p' {path}"))
+    mock.do("updated", 0)
+    mock.delete(BASE + 400 * MIB, BLOCK, force=True)
+    check_equal(int(t.guest.sh(f"sed -n 's/^records: //p' {path}")),
+                before + 2, "records")
+
+
+# Raw records
+
+
+@test(machine="mock")
+def raw_records_reach_the_worker(t):
+    """A record that the device never sent is handled by the driver; its
+    answer is a fault that the device counts."""
+    mock, region = with_region(t)
+    record = event_record(ADD, Held(BASE, BLOCK))
+    t.guest.write(f"{RECORD}/record", f"{mock.memdev()} {record}")
+    check_equal(mock.fault_kinds(), {"none-pending"}, "faults")
+    mock.do("faults", 0)
+    mock.inject(BASE, BLOCK)
+    record = event_record(RELEASE, Held(BASE, BLOCK))
+    t.guest.write(f"{RECORD}/record", f"{mock.memdev()} {record}")
+    check((0, BLOCK) not in t.guest.ranges(region), "still held")
+    mock.check_clean(region)
+    for text in ("nodevice " + record, "mem0", "mem0 00", "root0 " + record):
+        check(t.guest.refusal(f"{RECORD}/record", text), text[:20])
+
+
+@test(machine="mock")
+def held_log_is_not_read(t):
+    """While the log is held, the driver reads no record; what was read past it
+    and handed over counts as if the device had sent it."""
+    mock, region = with_region(t)
+    memdev = mock.memdev()
+    t.guest.write(f"{RECORD}/hold", memdev)
+    check_equal(t.guest.read(f"{RECORD}/hold"), memdev, "held devices")
+    mock.chain(blocks(2))
+    check_equal(mock.counters("log")["records"], 2, "records in the log")
+    check_equal(mock.responses(), [], "answers")
+    records = t.guest.sh(f"mboxraw events /dev/cxl/{memdev}").split()
+    check_equal([(len(record), record[2 * 0x35 + 1]) for record in records],
+                [(256, "1"), (256, "0")], "lengths and More")
+    t.guest.write(f"{RECORD}/record", f"{memdev} {' '.join(records)}")
+    check((0, BLOCK) in t.guest.ranges(region), "the record in its place")
+    t.guest.write(f"{RECORD}/unhold", memdev)
+    check_equal(t.guest.read(f"{RECORD}/hold"), "", "held devices")
+    mock.inject(BASE + 8 * BLOCK, BLOCK)
+    check((8 * BLOCK, BLOCK) in t.guest.ranges(region), "the next offer")
+    mock.check_clean(region)
+
+
+@test()
+def raw_records_on_the_emulated_device(t):
+    """The same on the emulated device, with the usual modules: what it offers
+    while its log is held is taken over when it is handed to the driver."""
+    t.guest.sh("modprobe cxl_dc_record")
+    memdev = t.guest.memdev()
+    region = dc_region(t)
+    t.guest.write(f"{RECORD}/hold", memdev)
+    t.fabric.add(0, [(0, BLOCK), (4 * BLOCK, BLOCK)])
+    time.sleep(1)
+    check_equal(t.guest.ranges(region), [], "read in spite of the hold")
+    records = t.guest.sh(f"mboxraw events /dev/cxl/{memdev}").split()
+    check_equal(len(records), 2, "records")
+    t.guest.write(f"{RECORD}/record", f"{memdev} {' '.join(records)}")
+    check_equal(t.guest.ranges(region), [(0, BLOCK), (4 * BLOCK, BLOCK)],
+                "handed over")
+    t.guest.write(f"{RECORD}/unhold", memdev)
+    take_back(t, region, [(0, BLOCK)])
+    t.guest.check_invariant()
+    t.guest.sh("rmmod cxl_dc_record")
