@@ -100,9 +100,9 @@ static bool any_asked(struct cxl_extents *extents, struct strays *strays,
 	return false;
 }
 
-/* With a tag: all of it, or nothing */
+/* With a tag: all of it, or nothing if not all of the list could be looked at */
 static void keep_allocations(struct cxl_extents *extents, struct strays *strays,
-			     struct list_head *tagged)
+			     struct list_head *tagged, bool complete)
 {
 	LIST_HEAD(members);
 
@@ -112,7 +112,7 @@ static void keep_allocations(struct cxl_extents *extents, struct strays *strays,
 		bool asked;
 
 		cxl_extents_cut(tagged, &members);
-		asked = any_asked(extents, strays, &members);
+		asked = complete && any_asked(extents, strays, &members);
 		list_for_each_entry_safe(extent, next, &members, node) {
 			list_del_init(&extent->node);
 			if (!asked || !keep(extents, strays, extent))
@@ -125,6 +125,7 @@ static void keep_allocations(struct cxl_extents *extents, struct strays *strays,
 static void keep_listed(struct cxl_extents *extents, struct strays *strays,
 			const struct cxl_extent_list *list)
 {
+	bool complete = true;
 	LIST_HEAD(tagged);
 
 	for (u32 i = 0; i < list->nr; i++) {
@@ -144,9 +145,10 @@ static void keep_listed(struct cxl_extents *extents, struct strays *strays,
 		if (extent)
 			list_add_tail(&extent->node, &tagged);
 		else
-			extents->compare_due = true;
+			complete = false;
 	}
-	keep_allocations(extents, strays, &tagged);
+	extents->compare_due |= !complete;
+	keep_allocations(extents, strays, &tagged, complete);
 }
 
 /**

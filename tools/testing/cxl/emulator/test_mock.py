@@ -9,7 +9,8 @@ from lending import dc_region, take_back
 from mock import (ADD, BASE, DEBUGFS, DEVICES, INTERNAL_ERROR,
                   INVALID_ADDRESS, INVALID_INPUT, INVALID_LENGTH,
                   INVALID_LIST, POWER_ON_TAG, RECORD, RELEASE, RETRY, TAGGED,
-                  UNTAGGED, Held, Mock, event_record)
+                  UNTAGGED, Held, Mock, event_record,
+                  load_mock)
 from testlib import check, check_equal, test
 from vm import MIB
 
@@ -66,6 +67,22 @@ def mock_modules_load_and_unload(t):
     check_equal(len(mock.account()), 2, "extents after power-on")
     t.guest.until("all devices", lambda: int(t.guest.sh(
         f"ls -d {CXL}/endpoint*/driver 2>/dev/null | wc -l")) >= 11, 30)
+
+
+@test(machine="mock")
+def mock_other_modules(t):
+    """The other modules of cxl_test load and go, and cxl_test itself works in
+    its other arrangement, without Dynamic Capacity's window."""
+    for name in ("cxl_translate", "cxl_mock_accel"):
+        t.guest.sh(f"modprobe {name} && rmmod {name}", 60)
+    t.guest.sh("rmmod cxl_test && modprobe cxl_test interleave_arithmetic=1",
+               60)
+    t.guest.until("all devices", lambda: int(t.guest.sh(
+        f"ls -d {CXL}/endpoint*/driver 2>/dev/null | wc -l")) >= 11, 30)
+    check_equal(t.guest.read(f"{Mock(t.guest, 0).partition()}/sharable"), "1",
+                "sharable")
+    t.guest.sh("rmmod cxl_test", 60)
+    load_mock(t.guest)
 
 
 @test(machine="mock")

@@ -210,19 +210,27 @@ static void release_log(struct held *held)
 	kfree(held);
 }
 
-static int unhold_text(char *text, size_t count)
+/* By name: a device whose driver went keeps it as long as it is held */
+static struct held *take_held(const char *name)
 {
-	struct cxl_memdev *cxlmd __free(put_memdev) = find_memdev(strim(text));
 	struct held *held;
 
-	if (!cxlmd)
-		return -ENODEV;
-	scoped_guard(mutex, &held_lock) {
-		held = find_held(cxlmd);
-		if (!held)
-			return -ENOENT;
+	guard(mutex)(&held_lock);
+	list_for_each_entry(held, &held_devices, node) {
+		if (strcmp(dev_name(&held->cxlmd->dev), name))
+			continue;
 		list_del(&held->node);
+		return held;
 	}
+	return NULL;
+}
+
+static int unhold_text(char *text, size_t count)
+{
+	struct held *held = take_held(strim(text));
+
+	if (!held)
+		return -ENOENT;
 	release_log(held);
 	return 0;
 }
