@@ -147,6 +147,7 @@ enum cxl_extent_reason cxl_extent_check_group(struct cxl_extents *extents,
 {
 	const struct cxl_extent_partition *part;
 	const struct cxl_extent *first, *extent;
+	const struct cxl_extent_window *window;
 	unsigned int seq = 0;
 
 	lockdep_assert_held(&extents->lock);
@@ -156,9 +157,9 @@ enum cxl_extent_reason cxl_extent_check_group(struct cxl_extents *extents,
 
 	first = list_first_entry(members, typeof(*first), node);
 	part = find_partition(extents, first->start, cxl_extent_last(first));
+	window = cxl_extent_window(extents, first);
 	list_for_each_entry(extent, members, node) {
-		if (cxl_extent_window(extents, extent) !=
-		    cxl_extent_window(extents, first))
+		if (cxl_extent_window(extents, extent) != window)
 			return CXL_EXTENT_SPREAD;
 		if (part->sharable && extent->seq != seq++)
 			return CXL_EXTENT_SEQUENCE_GAP;

@@ -138,11 +138,7 @@ class Guest:
     def write(self, path, value):
         """Write an attribute; raises Refused with the error's name, and
         GuestError if there is no such attribute to write."""
-        status, output = self.vm.run(f"attr {path} '{value}'", 60)
-        if status == 1:
-            raise Refused(path, value, output.split()[-1])
-        if status:
-            raise GuestError(f"writing '{value}' to {path}: {output}")
+        self.write_all([(path, value)])
 
     def write_all(self, pairs):
         """Write (path, value) pairs in this order, up to the first that is
@@ -153,10 +149,11 @@ class Guest:
         status, output = self.vm.run(script, 60)
         if not status:
             return
-        path, value = pairs[int(output.split()[-1])]
+        *said, number = output.split("\n")
+        path, value = pairs[int(number)]
         if status == 1:
-            raise Refused(path, value, output.split()[-2])
-        raise GuestError(f"writing '{value}' to {path}: {output}")
+            raise Refused(path, value, said[-1].split()[-1])
+        raise GuestError(f"writing '{value}' to {path}: {' '.join(said)}")
 
     def refusal(self, path, value):
         """Write an attribute and return the error's name, None if it was

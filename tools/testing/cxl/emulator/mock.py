@@ -9,6 +9,7 @@ import re
 import uuid
 from dataclasses import dataclass, field
 
+from checks import check_equal
 from guest import CXL, merge_ranges
 from vm import MIB, GuestError
 
@@ -108,12 +109,6 @@ def load_mock(guest):
         f"ls -d {CXL}/endpoint*/driver 2>/dev/null | wc -l")) >= 11, 30)
     guest.until("the auto region", lambda: guest.sh(
         f"ls -d {CXL}/region*/driver 2>/dev/null; true") != "", 30)
-
-
-def expect(found, expected, what):
-    """Fail the test unless two values are equal."""
-    if found != expected:
-        raise GuestError(f"{what}: found {found}, expected {expected}")
 
 
 class Mock:
@@ -223,6 +218,12 @@ class Mock:
         self.unbind()
         self.bind()
 
+    def set_mailbox(self, size):
+        """Give it a mailbox payload of another size, which its driver learns
+        of when it is bound anew."""
+        self.do("payload_size", size)
+        self.rebind()
+
     def bind(self):
         """Bind its driver; returns when its endpoint has one, too."""
         self.guest.write(f"{DRIVER}/bind", self.name)
@@ -298,7 +299,7 @@ class Mock:
         base = region_base(self.guest, region)
         account = [(start - base, length) for start, length in self.ranges()
                    if base <= start < base + region.size]
-        expect(merge_ranges(account),
+        check_equal(merge_ranges(account),
                     merge_ranges(self.guest.ranges(region)),
                     f"{self.name}: account and sysfs")
 
@@ -306,7 +307,7 @@ class Mock:
         """No offer waits, no fault was committed, both sides agree."""
         problems = self.guest.sh(
             f"cd {self.dir}; grep -H ' [^0]' faults; grep -H . pending; true")
-        expect(problems, "", self.name)
+        check_equal(problems, "", self.name)
         if region:
             self.check_agreement(region)
 

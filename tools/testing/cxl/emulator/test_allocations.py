@@ -35,22 +35,25 @@ def ranges(extents):
     return [(extent.start, extent.length) for extent in extents]
 
 
-def lender(t, number=1):
-    """A device with a region over its first partition; what it brought from
-    power-on is given back, so that it starts empty."""
+def empty(t, number):
+    """A device of which the host holds nothing, from power-on or else."""
     mock = Mock(t.guest, number)
     for held in mock.account():
         mock.do("account", f"-{held.start:#x}:{held.length:#x}")
+    return mock
+
+
+def lender(t, number=1):
+    """An empty device with a region over its first partition."""
+    mock = empty(t, number)
     region = mock.create_region()
     mock.clear()
     return mock, region
 
 
 def half_regions(t, number=1):
-    """Two regions of 256 MiB each in one partition."""
-    mock = Mock(t.guest, number)
-    for held in mock.account():
-        mock.do("account", f"-{held.start:#x}:{held.length:#x}")
+    """An empty device with two regions of 256 MiB in one partition."""
+    mock = empty(t, number)
     made = [t.guest.make_region(mock.root_decoder(), mock.endpoint_decoder(),
                                 "dynamic_ram_1", HALF) for _ in range(2)]
     mock.clear()
@@ -326,8 +329,7 @@ def add_5_order_across_split_responses(t):
     """Where the payload is small, the parts of a response go on in the order
     of delivery, and so do the parts of a release (pitfall 20)."""
     mock = Mock(t.guest, 7)
-    mock.do("payload_size", 256)
-    mock.rebind()
+    mock.set_mailbox(256)
     mock, region = lender(t, 7)
     chain = [at(100 - 4 * i, (TAG_A, TAG_B, "")[i % 3]) for i in range(24)]
     mock.chain(chain)
@@ -381,8 +383,7 @@ def add_6_nothing_of_a_refused_response(t):
     nothing in sysfs or DAX, no matter what the device has processed (pitfalls
     7 and 17); the tags are free again."""
     mock = Mock(t.guest, 7)
-    mock.do("payload_size", 256)
-    mock.rebind()
+    mock.set_mailbox(256)
     mock, region = lender(t, 7)
     chain = [at(4 * i, (TAG_A, TAG_B)[i % 2]) for i in range(16)]
     for nth, mode, releases in ((1, "drop", 0), (2, "drop", 0),

@@ -221,8 +221,7 @@ def mock_small_payload_splits(t):
     """With a payload of 256 bytes, responses, releases and lists come in
     parts; both sides agree."""
     mock = Mock(t.guest, 7)
-    mock.do("payload_size", 256)
-    mock.rebind()
+    mock.set_mailbox(256)
     check_equal(len(t.guest.names(f"{CXL}/{mock.memdev()}", "dynamic_ram_*")),
                 8, "partitions read in parts")
     region = mock.create_region()

@@ -8,7 +8,7 @@ environment choose others than the default.
 
 import os
 
-from mock import Mock, load_mock
+from mock import Mock
 from testlib import check, test
 from vm import GuestError
 
@@ -18,22 +18,11 @@ OPERATIONS = "10000"
 # Ten times what it takes on an idle machine.
 SECONDS_EACH = 0.1
 
-DRIVER = "/sys/bus/platform/drivers/cxl_mock_mem"
-
 # A sharable one, and one with two regions: number of the device, partitions.
 DEVICES = ((0, "1"), (3, "1,2"))
 
 # Responses and lists of this one come in parts: the smallest mailbox.
 SMALL = 3
-
-
-def set_mailbox(t, number, size):
-    """Give a device a mailbox of another size: its driver is bound anew."""
-    mock = Mock(t.guest, number)
-    t.guest.write(f"{DRIVER}/unbind", mock.name)
-    t.guest.write(f"{mock.dir}/payload_size", size)
-    t.guest.write(f"{DRIVER}/bind", mock.name)
-    load_mock(t.guest)
 
 
 @test(machine="mock")
@@ -45,7 +34,8 @@ def random(t):
     devices = " ".join(f"{Mock(t.guest, number).name}:{partitions}"
                        for number, partitions in DEVICES)
     t.note(f"random {seed} {operations} {devices}")
-    set_mailbox(t, SMALL, 256)
+    small = Mock(t.guest, SMALL)
+    small.set_mailbox(256)
     status, output = t.vm.run(f"random {seed} {operations} {devices}",
                               60 + int(operations) * SECONDS_EACH)
     if status:
@@ -53,4 +43,4 @@ def random(t):
         raise GuestError(f"random ended with {status}")
     check(f"{operations} operations, " in output, output)
     t.note(output.splitlines()[-1])
-    set_mailbox(t, SMALL, 4096)
+    small.set_mailbox(4096)

@@ -11,6 +11,7 @@ import time
 import traceback
 from dataclasses import dataclass, field
 
+from checks import check, check_equal, shorten  # noqa: F401
 from guest import Guest
 from initramfs import SetupError
 from klog import complaints
@@ -44,23 +45,6 @@ def test(machine="dcd", loaded=True):
         TESTS.append(Registered(name, function, machine, loaded))
         return function
     return register
-
-
-def check(condition, text):
-    """Fail the test with this text unless the condition holds."""
-    if not condition:
-        raise GuestError(text)
-
-
-def shorten(text, limit=1000):
-    """Cut a text that lists hundreds of extents."""
-    return text if len(text) <= limit else f"{text[:limit]} ..."
-
-
-def check_equal(found, expected, what):
-    """Fail the test unless two values are equal."""
-    check(found == expected, f"{what}: found {shorten(repr(found))}, "
-                             f"expected {shorten(repr(expected))}")
 
 
 @dataclass

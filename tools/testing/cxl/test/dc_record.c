@@ -152,12 +152,13 @@ static bool nothing_pending(struct cxl_memdev_state *mds)
 	return false;
 }
 
-static struct held *find_held(struct cxl_memdev *cxlmd)
+/* By name: a device whose driver went keeps it as long as it is held */
+static struct held *find_held(const char *name)
 {
 	struct held *held;
 
 	list_for_each_entry(held, &held_devices, node)
-		if (held->cxlmd == cxlmd)
+		if (!strcmp(dev_name(&held->cxlmd->dev), name))
 			return held;
 	return NULL;
 }
@@ -185,7 +186,7 @@ static int hold_text(char *text, size_t count)
 	mds = memdev_state(cxlmd);
 	if (!mds || !mds->dcd)
 		return -ENXIO;
-	if (find_held(cxlmd))
+	if (find_held(dev_name(&cxlmd->dev)))
 		return -EBUSY;
 	held->pending = mds->dc_event_pending;
 	set_pending(mds, nothing_pending);
@@ -210,27 +211,16 @@ static void release_log(struct held *held)
 	kfree(held);
 }
 
-/* By name: a device whose driver went keeps it as long as it is held */
-static struct held *take_held(const char *name)
+static int unhold_text(char *text, size_t count)
 {
 	struct held *held;
 
-	guard(mutex)(&held_lock);
-	list_for_each_entry(held, &held_devices, node) {
-		if (strcmp(dev_name(&held->cxlmd->dev), name))
-			continue;
+	scoped_guard(mutex, &held_lock) {
+		held = find_held(strim(text));
+		if (!held)
+			return -ENOENT;
 		list_del(&held->node);
-		return held;
 	}
-	return NULL;
-}
-
-static int unhold_text(char *text, size_t count)
-{
-	struct held *held = take_held(strim(text));
-
-	if (!held)
-		return -ENOENT;
 	release_log(held);
 	return 0;
 }
