@@ -12,6 +12,9 @@
  * while a device has it is marked as asked for: nobody can claim it again, and the
  * owner hears when it falls idle.
  *
+ * Memory that is taken by force takes its device along: see dax_sparse_kill() and
+ * dead.c.
+ *
  * DAX has no pointer into what its owner has, but the opaque owner of an
  * allocation, which lives as long as the allocation does.
  *
@@ -32,29 +35,20 @@
 #include "bus.h"
 #include "dax-private.h"
 
-/**
- * struct dax_allocation - what a device can claim, as a whole
- * @node: node in the allocations of @dax_region, once published
- * @dax_region: the sparse region that it is lent to
- * @dev_dax: the device that has claimed it, or NULL
- * @asked: the owner wants it back: can't be claimed any more
- * @tag: user space names it so; null if it has no tag
- * @ops: what @owner hears
- * @owner: opaque
- * @nr_extents: number of @extents
- * @extents: its ranges, in the order in which a device has them
- */
-struct dax_allocation {
-	struct list_head node;
-	struct dax_region *dax_region;
-	struct dev_dax *dev_dax;
-	bool asked;
-	uuid_t tag;
-	const struct dax_sparse_ops *ops;
-	void *owner;
-	unsigned int nr_extents;
-	struct dax_sparse_extent extents[] __counted_by(nr_extents);
-};
+/* Devices that lost their memory keep their place until they have given it up */
+static bool in_use(struct dax_region *dax_region,
+		   const struct dax_sparse_extent *extents, unsigned int nr)
+{
+	struct resource *res;
+
+	guard(rwsem_read)(&dax_region_rwsem);
+	for (res = dax_region->res.child; res; res = res->sibling)
+		for (unsigned int i = 0; i < nr; i++)
+			if (res->start <= extents[i].range.end &&
+			    extents[i].range.start <= res->end)
+				return true;
+	return false;
+}
 
 /**
  * dax_sparse_prepare() - reserve what an allocation needs
@@ -65,8 +59,9 @@ struct dax_allocation {
  * @ops: what @owner hears
  * @owner: lives until dax_sparse_withdraw() or dax_sparse_discard()
  *
- * Return: the allocation, not visible to anybody, or NULL without memory or when
- * it has more ranges than a device can have
+ * Return: the allocation, not visible to anybody, or an ERR_PTR(): -E2BIG when it has
+ * more ranges than a device can have, -EBUSY when a device has some of them (what
+ * it had there is lost), -ENOMEM
  */
 struct dax_allocation *
 dax_sparse_prepare(struct dax_region *dax_region, const uuid_t *tag,
@@ -76,10 +71,12 @@ dax_sparse_prepare(struct dax_region *dax_region, const uuid_t *tag,
 	struct dax_allocation *alloc;
 
 	if (nr > DAX_SPARSE_RANGES_MAX)
-		return NULL;
+		return ERR_PTR(-E2BIG);
+	if (in_use(dax_region, extents, nr))
+		return ERR_PTR(-EBUSY);
 	alloc = kvzalloc_flex(*alloc, extents, nr);
 	if (!alloc)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 	alloc->nr_extents = nr;
 	alloc->dax_region = dax_region;
 	alloc->tag = *tag;
@@ -104,17 +101,21 @@ EXPORT_SYMBOL_GPL(dax_sparse_publish);
 /**
  * dax_sparse_withdraw() - take an allocation back
  * @alloc: published; freed on success
+ * @user: filled in with the name of the device that has it, at most
+ *	  DAX_SPARSE_NAME_LEN bytes
  *
  * A claim is use, whether a driver is bound or not.
  *
  * Return: 0, or -EBUSY when a device has it: then nobody else can claim it any
  * more, and ->idle() is called when the device gives it up
  */
-int dax_sparse_withdraw(struct dax_allocation *alloc)
+int dax_sparse_withdraw(struct dax_allocation *alloc, char *user)
 {
 	guard(rwsem_write)(&dax_region_rwsem);
 	if (alloc->dev_dax) {
 		alloc->asked = true;
+		strscpy(user, dev_name(&alloc->dev_dax->dev),
+			DAX_SPARSE_NAME_LEN);
 		return -EBUSY;
 	}
 	list_del(&alloc->node);
@@ -174,6 +175,14 @@ unsigned long long dax_sparse_avail_size(struct dax_region *dax_region)
 	return size;
 }
 
+/* The device that has claimed @alloc has it no more */
+void dax_sparse_detach(struct dax_allocation *alloc)
+{
+	lockdep_assert_held_write(&dax_region_rwsem);
+	alloc->dev_dax->alloc = NULL;
+	alloc->dev_dax = NULL;
+}
+
 /* The ranges of @dev_dax are released: it has nothing any more */
 void dax_sparse_unclaim(struct dev_dax *dev_dax)
 {
@@ -182,8 +191,7 @@ void dax_sparse_unclaim(struct dev_dax *dev_dax)
 	lockdep_assert_held_write(&dax_region_rwsem);
 	if (!alloc)
 		return;
-	dev_dax->alloc = NULL;
-	alloc->dev_dax = NULL;
+	dax_sparse_detach(alloc);
 	alloc->ops->idle(alloc->owner);
 }
 
@@ -259,7 +267,7 @@ static int claim_matching(struct dev_dax *dev_dax,
 	/* device and region may be on their way out */
 	if (!dax_region->dev->driver || dax_region->closed || dev_dax->id < 0)
 		return -ENXIO;
-	if (dev_dax->alloc || dev_dax->dev.driver)
+	if (dev_dax->alloc || dev_dax->nr_range || dev_dax->dev.driver)
 		return -EBUSY;
 
 	list_for_each_entry(alloc, &dax_region->allocations, node)

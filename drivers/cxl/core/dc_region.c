@@ -10,6 +10,7 @@
  */
 #include <linux/device.h>
 #include <linux/idr.h>
+#include <linux/ioport.h>
 #include <linux/memregion.h>
 #include <linux/slab.h>
 #include <cxlmem.h>
@@ -59,6 +60,16 @@ int cxl_dax_region_alloc_extents(struct cxl_dax_region *cxlr_dax)
 		dev_err(&cxlr_dax->cxlr->dev,
 			"CPU caches can't be invalidated: no Dynamic Capacity\n");
 		return -ENXIO;
+	}
+
+	/* memory of an earlier region that can't be taken offline: not to be lost */
+	if (region_intersects(cxlr_dax->hpa_range.start,
+			      range_len(&cxlr_dax->hpa_range),
+			      IORESOURCE_SYSTEM_RAM, IORES_DESC_NONE) !=
+	    REGION_DISJOINT) {
+		dev_err(&cxlr_dax->cxlr->dev,
+			"still in use as System RAM: reboot to use it again\n");
+		return -EBUSY;
 	}
 
 	dcd = region_target(cxlr_dax->cxlr, &dpa);

@@ -62,6 +62,7 @@ static const struct cxl_extent_ops dcd_extent_ops = {
 	.discard = cxl_region_extents_discard,
 	.publish = cxl_region_extents_publish,
 	.withdraw = cxl_region_extents_withdraw,
+	.kill = cxl_region_extents_kill,
 	.narrow = cxl_region_extents_narrow,
 	.remove = cxl_region_extents_remove,
 	.invalidate = cxl_region_extents_invalidate,
@@ -226,7 +227,8 @@ void cxl_dcd_set_dsmas(struct cxl_dev_state *cxlds, u8 handle, u8 flags)
  * @cxlds: the memory device
  * @mode: CXL_PARTMODE_DYNAMIC_RAM_1 and up
  *
- * Return: the partition, constant but for its flags, or NULL
+ * Return: the partition, or NULL. Its flags may change at any time, its length and
+ * block size only while cxl_rwsem.dpa is held.
  */
 const struct cxl_dc_partition *
 cxl_dcd_partition(struct cxl_dev_state *cxlds, enum cxl_partition_mode mode)
@@ -300,6 +302,10 @@ static int dynamic_capacity_show(struct seq_file *file, void *data)
 	seq_printf(file, "records unknown: %llu\n", dcd->stats.unknown);
 	seq_printf(file, "records add: %llu\n", stats->add_records);
 	seq_printf(file, "records release: %llu\n", stats->release_records);
+	seq_printf(file, "records forced release: %llu\n",
+		   stats->forced_records);
+	seq_printf(file, "records configuration updated: %llu\n",
+		   dcd->stats.config_updates);
 	seq_printf(file, "log errors: %llu\n", dcd->stats.log_errors);
 	seq_printf(file, "overflows: %llu\n", stats->overflows);
 	seq_printf(file, "chains: %llu\n", stats->chains);
@@ -311,6 +317,7 @@ static int dynamic_capacity_show(struct seq_file *file, void *data)
 	seq_printf(file, "released: %llu\n", stats->released);
 	seq_printf(file, "release failed: %llu\n", stats->release_failed);
 	seq_printf(file, "vanished: %llu\n", stats->vanished);
+	seq_printf(file, "killed: %llu\n", stats->killed);
 	seq_printf(file, "command 0100h: %llu\n", wire->get_events);
 	seq_printf(file, "command 0101h: %llu\n", wire->clear_events);
 	for (int i = 0; i < ARRAY_SIZE(wire->commands); i++)

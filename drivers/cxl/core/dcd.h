@@ -4,10 +4,11 @@
  *
  *   dcd_wire.c       bytes <-> structures, responses in payload-sized parts
  *   extent*.c        the extent core: chains, checks, what is held
- *   region_extent.c  DPA -> host address, extentX.Y devices, what DAX is told
+ *   region_extent*.c DPA -> host address, extentX.Y devices, what DAX is told
  *   dc_region.c      when a region holds extents, and while DAX serves them
  *   dcd.c            discovery, and the operations that tie the above together
  *   dcd_events.c     the worker that drains the event log
+ *   dcd_config.c     a partition changes
  *   dcd_sysfs.c      partitions of a memory device, modes of a root decoder
  */
 #ifndef __CXL_CORE_DCD_H__
@@ -85,11 +86,13 @@ void cxl_dc_decode_record(const struct cxl_event_dc *dc,
 /**
  * struct cxl_dcd_stats - what the event log brought besides extents
  * @records: records read
+ * @config_updates: Region Configuration Updated records
  * @unknown: records of a type that the driver does not know, or not for hosts
  * @log_errors: failed Get or Clear Event Records commands
  */
 struct cxl_dcd_stats {
 	u64 records;
+	u64 config_updates;
 	u64 unknown;
 	u64 log_errors;
 };
@@ -176,6 +179,8 @@ int cxl_region_extents_publish(struct cxl_extents *extents,
 			       struct cxl_allocation *alloc);
 int cxl_region_extents_withdraw(struct cxl_extents *extents,
 				struct cxl_allocation *alloc);
+int cxl_region_extents_kill(struct cxl_extents *extents,
+			    struct cxl_allocation *alloc);
 void cxl_region_extents_narrow(struct cxl_extents *extents,
 			       struct cxl_allocation *alloc);
 void cxl_region_extents_remove(struct cxl_extents *extents,
@@ -184,6 +189,9 @@ void cxl_region_extents_invalidate(struct cxl_extents *extents,
 				   struct cxl_extent_window *window);
 int cxl_region_extents_offer(struct cxl_allocation *alloc);
 void cxl_region_extents_recall(struct cxl_allocation *alloc);
+
+/* dcd_config.c */
+void cxl_dcd_config_updated(struct cxl_dcd *dcd, unsigned int index);
 
 /* dcd_events.c */
 int cxl_dcd_events_init(struct cxl_dcd *dcd);

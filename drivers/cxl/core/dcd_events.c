@@ -57,6 +57,12 @@ void cxl_dcd_handle_record(struct cxl_dcd *dcd,
 	case CXL_DC_RELEASE_CAPACITY:
 		cxl_extents_release_record(&dcd->extents, &record);
 		break;
+	case CXL_DC_FORCED_RELEASE:
+		cxl_extents_forced_record(&dcd->extents, &record);
+		break;
+	case CXL_DC_CONFIG_UPDATED:
+		cxl_dcd_config_updated(dcd, dc->updated_region_index);
+		break;
 	default:
 		dcd->stats.unknown++;
 		dev_warn_ratelimited(mds->cxlds.dev,
@@ -140,8 +146,9 @@ static int drain_once(struct cxl_dcd *dcd)
 		dcd->wire.clear_events++;
 		rc = cxl_clear_event_record(dcd->mds, CXL_EVENT_TYPE_DCD,
 					    events);
-		if (rc) {
-			/* some may be cleared, and won't come again */
+		/* an empty log: they are cleared all the same, and won't come again */
+		if (rc && log_pending(dcd, nr)) {
+			/* some may be cleared, too */
 			dcd->overflow = true;
 			return rc;
 		}
@@ -196,6 +203,7 @@ static void dcd_retry(struct work_struct *work)
 
 	guard(mutex)(&dcd->extents.lock);
 	cxl_extents_retry(&dcd->extents);
+	cxl_dcd_watch(dcd);
 }
 
 /**

@@ -43,6 +43,7 @@ static struct cxl_dpa_partition *find_partition(struct cxl_dev_state *cxlds,
 static ssize_t size_show(struct device *dev, struct device_attribute *attr,
 			 char *buf)
 {
+	guard(rwsem_read)(&cxl_rwsem.dpa);
 	return sysfs_emit(buf, "%#llx\n",
 			  range_len(&attr_partition(dev, attr)->dpa));
 }
@@ -50,6 +51,7 @@ static ssize_t size_show(struct device *dev, struct device_attribute *attr,
 static ssize_t block_size_show(struct device *dev,
 			       struct device_attribute *attr, char *buf)
 {
+	guard(rwsem_read)(&cxl_rwsem.dpa);
 	return sysfs_emit(buf, "%#llx\n",
 			  attr_partition(dev, attr)->block_size);
 }

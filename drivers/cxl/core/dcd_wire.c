@@ -22,20 +22,23 @@
 /* Enough for 100,000 extents in mailbox payloads of 256 bytes */
 #define CXL_DC_LIST_COMMANDS	20000
 
+static int send_once(struct cxl_dc_wire *wire, struct cxl_mbox_cmd *cmd)
+{
+	wire->commands[cmd->opcode & 0xf]++;
+	return cxl_internal_send_cmd(wire->mbox, cmd);
+}
+
 static int dc_command(struct cxl_dc_wire *wire, struct cxl_mbox_cmd *cmd)
 {
 	struct cxl_mbox_cmd retry = *cmd;
-	int rc;
+	int rc = send_once(wire, cmd);
 
-	wire->commands[cmd->opcode & 0xf]++;
-	rc = cxl_internal_send_cmd(wire->mbox, cmd);
 	if (!rc || cmd->return_code != CXL_MBOX_CMD_RC_RETRY)
 		return rc;
 
 	/* CXL 3.1 8.2.8.4.5.1: a temporary error, retry once */
 	*cmd = retry;
-	wire->commands[cmd->opcode & 0xf]++;
-	return cxl_internal_send_cmd(wire->mbox, cmd);
+	return send_once(wire, cmd);
 }
 
 /**
@@ -82,26 +85,18 @@ static int send_part(struct cxl_dc_wire *wire, u16 opcode, u32 nr, bool more)
 	in->nr_extents = cpu_to_le32(nr);
 	in->flags = more ? CXL_DC_EXTENTS_MORE : 0;
 	memset(in->reserved, 0, sizeof(in->reserved));
-	rc = dc_command(wire, &cmd);
+	/* a part of an answer is not repeated alone, see cxl_dc_send_extents() */
+	if (opcode == CXL_MBOX_OP_ADD_DC_RESPONSE)
+		rc = send_once(wire, &cmd);
+	else
+		rc = dc_command(wire, &cmd);
 	if (rc && cmd.return_code != CXL_MBOX_CMD_RC_SUCCESS)
 		return cmd.return_code;
 	return rc;
 }
 
-/**
- * cxl_dc_send_extents() - Add Dynamic Capacity Response or Release
- * @wire: see cxl_dc_wire_init()
- * @opcode: CXL_MBOX_OP_ADD_DC_RESPONSE or CXL_MBOX_OP_RELEASE_DC
- * @answers: extents, linked by ->answer, sent in this order; may be empty
- *
- * Sends as many commands as the payload size makes necessary, all but the last
- * with More set. The first that fails is the last. CXL 3.1 8.2.9.9.9.3 and .4.
- *
- * Return: 0, a negative errno when a command got no answer, else the device's
- * return code
- */
-int cxl_dc_send_extents(struct cxl_dc_wire *wire, u16 opcode,
-			const struct list_head *answers)
+static int send_parts(struct cxl_dc_wire *wire, u16 opcode,
+		      const struct list_head *answers)
 {
 	struct cxl_mbox_dc_extents_in *in = wire->payload;
 	const u32 max = (wire->mbox->payload_size - sizeof(*in)) /
@@ -123,6 +118,31 @@ int cxl_dc_send_extents(struct cxl_dc_wire *wire, u16 opcode,
 		};
 	}
 	return send_part(wire, opcode, nr, false);
+}
+
+/**
+ * cxl_dc_send_extents() - Add Dynamic Capacity Response or Release
+ * @wire: see cxl_dc_wire_init()
+ * @opcode: CXL_MBOX_OP_ADD_DC_RESPONSE or CXL_MBOX_OP_RELEASE_DC
+ * @answers: extents, linked by ->answer, sent in this order; may be empty
+ *
+ * Sends as many commands as the payload size makes necessary, all but the last
+ * with More set. The first that fails is the last. CXL 3.1 8.2.9.9.9.3 and .4.
+ *
+ * A part of an answer that fails ends it, and what the parts before it named is
+ * forgotten: when the device wants it again, the answer starts anew.
+ *
+ * Return: 0, a negative errno when a command got no answer, else the device's
+ * return code
+ */
+int cxl_dc_send_extents(struct cxl_dc_wire *wire, u16 opcode,
+			const struct list_head *answers)
+{
+	int rc = send_parts(wire, opcode, answers);
+
+	if (rc == CXL_MBOX_CMD_RC_RETRY && opcode == CXL_MBOX_OP_ADD_DC_RESPONSE)
+		rc = send_parts(wire, opcode, answers);
+	return rc;
 }
 EXPORT_SYMBOL_IF_KUNIT(cxl_dc_send_extents);
 

@@ -10,7 +10,7 @@
 #include <linux/log2.h>
 #include <linux/math64.h>
 #include <linux/slab.h>
-#include "extent.h"
+#include "extent_core.h"
 
 static const char * const reason_str[] = {
 	[CXL_EXTENT_OK] = "ok",
@@ -27,6 +27,7 @@ static const char * const reason_str[] = {
 	[CXL_EXTENT_PARTNER] = "another extent of its tag was refused",
 	[CXL_EXTENT_TAG_ALIVE] = "its tag is in use on this host",
 	[CXL_EXTENT_NO_RESOURCES] = "no resources",
+	[CXL_EXTENT_STILL_USED] = "what was lent there before is still in use",
 	[CXL_EXTENT_TAG_MISMATCH] = "tag differs from what is held",
 	[CXL_EXTENT_CHAIN_NOMEM] = "chain without memory",
 	[CXL_EXTENT_CHAIN_TOO_LONG] = "chain too long",
@@ -60,8 +61,9 @@ void cxl_extents_init(struct cxl_extents *extents,
 {
 	*extents = (struct cxl_extents) {
 		.ops = ops,
-		.held = RB_ROOT_CACHED,
 		.checked = RB_ROOT_CACHED,
+		.held = RB_ROOT_CACHED,
+		.dead = RB_ROOT_CACHED,
 	};
 	mutex_init(&extents->lock);
 	INIT_LIST_HEAD(&extents->chain.extents);
@@ -69,7 +71,9 @@ void cxl_extents_init(struct cxl_extents *extents,
 	INIT_LIST_HEAD(&extents->allocations);
 	INIT_LIST_HEAD(&extents->asking);
 	INIT_LIST_HEAD(&extents->waiting);
+	INIT_LIST_HEAD(&extents->dying);
 	INIT_LIST_HEAD(&extents->strays);
+	INIT_LIST_HEAD(&extents->stale);
 }
 EXPORT_SYMBOL_IF_KUNIT(cxl_extents_init);
 

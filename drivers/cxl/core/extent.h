@@ -20,12 +20,18 @@
  *                                        release    | ^
  *                                                   +-+ release failed
  *
+ * From each of these but PREPARED, when the device takes it by force:
+ *
+ *           nobody can touch it: freed, what the device left of it is released
+ *     ----> a user may still touch it: DEAD ----> the same, when nobody can
+ *
  * Locking: one mutex a memory device, struct cxl_extents::lock, is held around
  * everything here, the operations included. Lock order:
  *
  *   device_lock(memdev, port, region, dax_region)
  *     struct cxl_extents::lock
- *       dax_region_rwsem, dax_dev_rwsem; mbox_mutex; kernfs (attribute removal)
+ *       cxl_rwsem.dpa; dax_region_rwsem, dax_dev_rwsem; mbox_mutex; kernfs
+ *       (attribute removal)
  *
  * So no attribute of an extent, and nothing that DAX calls back, takes the lock.
  */
@@ -75,7 +81,9 @@ enum cxl_extent_verdict {
  * @CXL_EXTENT_PARTNER: another extent of its tag was refused
  * @CXL_EXTENT_TAG_ALIVE: an allocation of its tag lives on this host already
  * @CXL_EXTENT_NO_RESOURCES: no memory or DAX resources to realize it
- * @CXL_EXTENT_TAG_MISMATCH: release record with another tag than what is held
+ * @CXL_EXTENT_STILL_USED: somebody still has what was lent there before
+ * @CXL_EXTENT_TAG_MISMATCH: record that takes something back, with another tag
+ *			     than what is held
  * @CXL_EXTENT_CHAIN_NOMEM: no memory for a record of the chain
  * @CXL_EXTENT_CHAIN_TOO_LONG: more records than the device can have extents
  * @CXL_EXTENT_CHAIN_TIMEOUT: no further record for CXL_CHAIN_TIMEOUT_SECONDS
@@ -99,6 +107,7 @@ enum cxl_extent_reason {
 	CXL_EXTENT_PARTNER,
 	CXL_EXTENT_TAG_ALIVE,
 	CXL_EXTENT_NO_RESOURCES,
+	CXL_EXTENT_STILL_USED,
 	CXL_EXTENT_TAG_MISMATCH,
 	CXL_EXTENT_CHAIN_NOMEM,
 	CXL_EXTENT_CHAIN_TOO_LONG,
@@ -115,12 +124,16 @@ enum cxl_extent_reason {
  * @CXL_ALLOCATION_HELD: the device has processed the acceptance; may be claimed
  * @CXL_ALLOCATION_ASKED: asked back while in use: released when the user is gone
  * @CXL_ALLOCATION_WITHDRAWN: nobody can use it any more; Release is to be sent
+ * @CXL_ALLOCATION_DEAD: the device has taken it, or a part of it, and somebody may
+ *			 still touch it: not held any more, nothing else may be
+ *			 held in its place yet
  */
 enum cxl_allocation_state {
 	CXL_ALLOCATION_PREPARED,
 	CXL_ALLOCATION_HELD,
 	CXL_ALLOCATION_ASKED,
 	CXL_ALLOCATION_WITHDRAWN,
+	CXL_ALLOCATION_DEAD,
 };
 
 /**
@@ -133,7 +146,9 @@ enum cxl_allocation_state {
  * @seen: the last comparison in which the device listed any of it
  * @listed: how much of it the device listed then, bytes
  * @alloc: the allocation that it belongs to, NULL until that is prepared
- * @rb: node in the tree of what passed its checks, later in that of what is held
+ * @taken: the device has taken all of it
+ * @rb: node in the tree of what passed its checks, later in that of what is held,
+ *	or of what is dead
  * @subtree_last: maintained by the interval tree
  * @chain: node in the open chain, in delivery order
  * @answer: node in the list that is handed to ->respond() or ->release()
@@ -148,6 +163,7 @@ struct cxl_extent {
 	enum cxl_extent_verdict verdict;
 	unsigned int seen;
 	u64 listed;
+	bool taken;
 	struct cxl_allocation *alloc;
 	struct rb_node rb;
 	u64 subtree_last;
@@ -221,17 +237,22 @@ struct cxl_extents;
  *	     return code (CXL_MBOX_CMD_RC_*).
  * @release: the same for Release Dynamic Capacity; @answers is not empty
  * @list: read the device's extent list. Return: 0 or a negative errno.
- * @prepare: reserve all that @alloc needs; nothing becomes visible. Return: 0
- *	     or a negative errno.
+ * @prepare: reserve all that @alloc needs; nothing becomes visible. Return: 0,
+ *	     -EBUSY when somebody still uses what was there before, or another
+ *	     negative errno.
  * @discard: undo ->prepare() of an allocation that was not published
  * @publish: make it visible and claimable. Return: 0, or a negative errno after
  *	     which it is as after ->withdraw() and ->remove().
  * @withdraw: make it impossible to use. Return: 0 or -EBUSY when it is in use;
  *	      then nobody new can claim it, and cxl_extents_retry() is due when
  *	      the last user is gone.
- * @narrow: @alloc, withdrawn, has become smaller
- * @remove: @alloc, withdrawn, is given back: it disappears, unless it never
- *	    appeared
+ * @kill: the device has taken @alloc: stop every use at once, whatever its state.
+ *	  Return: 0 when nobody had it; 1 when somebody had it, and can't touch it
+ *	  any more; or -EBUSY when somebody may still touch it. Then it is gone for
+ *	  user space, and ->kill() is due again now and then.
+ * @narrow: @alloc, withdrawn or killed, has become smaller
+ * @remove: @alloc, withdrawn or killed, is given back or lost: it disappears,
+ *	    unless it never appeared
  * @invalidate: drop what CPU caches hold of @window
  * @report: @extent or record was not taken; rate-limits its message
  */
@@ -243,6 +264,7 @@ struct cxl_extent_ops {
 	void (*discard)(struct cxl_extents *extents, struct cxl_allocation *alloc);
 	int (*publish)(struct cxl_extents *extents, struct cxl_allocation *alloc);
 	int (*withdraw)(struct cxl_extents *extents, struct cxl_allocation *alloc);
+	int (*kill)(struct cxl_extents *extents, struct cxl_allocation *alloc);
 	void (*narrow)(struct cxl_extents *extents, struct cxl_allocation *alloc);
 	void (*remove)(struct cxl_extents *extents, struct cxl_allocation *alloc);
 	void (*invalidate)(struct cxl_extents *extents,
@@ -294,6 +316,7 @@ struct cxl_extent_partition {
  * struct cxl_extent_stats - what happened, for people to look at
  * @add_records: Add records read
  * @release_records: Release records read
+ * @forced_records: Forced Release records read
  * @chains: chains answered
  * @accepted: extents that the device knows to be accepted
  * @again: held extents that were offered again
@@ -304,10 +327,12 @@ struct cxl_extent_partition {
  * @release_failed: Release commands that failed
  * @overflows: event log overflows
  * @vanished: held extents that the device did not list any more
+ * @killed: extents of allocations that the device took, all or a part of them
  */
 struct cxl_extent_stats {
 	u64 add_records;
 	u64 release_records;
+	u64 forced_records;
 	u64 chains;
 	u64 accepted;
 	u64 again;
@@ -318,6 +343,7 @@ struct cxl_extent_stats {
 	u64 release_failed;
 	u64 overflows;
 	u64 vanished;
+	u64 killed;
 };
 
 /**
@@ -329,16 +355,20 @@ struct cxl_extent_stats {
  * @align: extents come in multiples of it, bytes (PMD_SIZE)
  * @max_chain: the longest chain that makes sense, records
  * @chain: the open chain
- * @release_last: jiffies of the last Release record with More = 1
+ * @release_last: jiffies of the last Release or Forced Release record
  * @checked: tree of extents that passed their checks and are not held yet, by
  *	     DPA; empty but while a chain is closed or a window added
  * @held: tree of the extents that are held, by DPA
+ * @dead: tree of the extents that are not held any more and may still be touched
  * @windows: where regions map the device
  * @allocations: allocations that are held
  * @asking: those that the open chain of Release records asks for
  * @waiting: those asked back that could not be released yet
- * @strays: ranges asked back of which nothing is held
- * @nr_strays: number of @strays, at most @max_chain
+ * @dying: those that are dead
+ * @strays: ranges of which nothing is held, and whatever the device lists is to go
+ *	    back: asked back, or left of what it took
+ * @nr_strays: number of @strays that were asked back, at most @max_chain
+ * @stale: windows of which CPU caches have what the device took
  * @doubtful: offers may have been lost: what the device expects to be answered
  *	      next is not certain until it accepts a response
  * @compare_due: cxl_extents_compare() could not be completed
@@ -357,12 +387,15 @@ struct cxl_extents {
 	unsigned long release_last;
 	struct rb_root_cached checked;
 	struct rb_root_cached held;
+	struct rb_root_cached dead;
 	struct list_head windows;
 	struct list_head allocations;
 	struct list_head asking;
 	struct list_head waiting;
+	struct list_head dying;
 	struct list_head strays;
 	unsigned int nr_strays;
+	struct list_head stale;
 	bool doubtful;
 	bool compare_due;
 	unsigned int nr_compares;
@@ -386,101 +419,30 @@ struct cxl_extent_record {
 	bool more;
 };
 
-/* extent.c: objects */
+/* What others call; all but cxl_extents_init() and _destroy() with ->lock held */
 void cxl_extents_init(struct cxl_extents *extents,
 		      const struct cxl_extent_ops *ops);
 void cxl_extents_set_limits(struct cxl_extents *extents, u32 supported);
 void cxl_extents_destroy(struct cxl_extents *extents);
 const char *cxl_extent_reason_str(enum cxl_extent_reason reason);
-struct cxl_extent *cxl_extent_new(const struct cxl_extent_record *record);
 void cxl_extent_record_from_list(struct cxl_extent_record *record,
 				 const struct cxl_dc_extent *listed);
-void cxl_extents_report(struct cxl_extents *extents, u64 start, u64 len,
-			const uuid_t *tag, enum cxl_extent_reason reason);
-void cxl_extents_invalidate(struct cxl_extents *extents,
-			    struct list_head *stale);
-void cxl_extents_free_answers(struct list_head *answers);
-
-/* extent_allocation.c: what comes and goes as one */
-struct cxl_allocation *cxl_allocation_new(void);
-enum cxl_extent_reason cxl_allocation_prepare(struct cxl_extents *extents,
-					      struct list_head *members,
-					      struct cxl_extent_window *window);
-void cxl_allocation_discard(struct cxl_extents *extents,
-			    struct cxl_allocation *alloc);
-void cxl_allocation_set_state(struct cxl_allocation *alloc,
-			      enum cxl_allocation_state state);
-void cxl_allocation_show(struct cxl_extents *extents,
-			 struct cxl_allocation *alloc,
-			 struct list_head *unpublished);
-void cxl_allocation_ask(struct cxl_allocation *alloc);
-void cxl_extent_drop(struct cxl_extents *extents, struct cxl_extent *extent);
-void cxl_allocation_forget(struct cxl_extents *extents,
-			   struct cxl_allocation *alloc);
-
-/* extent_group.c: which extents make an allocation */
-void cxl_extent_examine(struct cxl_extents *extents, struct cxl_extent *extent);
-void cxl_extents_sort(struct list_head *offers);
-void cxl_extents_cut(struct list_head *offers, struct list_head *members);
-struct cxl_allocation *cxl_extents_allocate(struct cxl_extents *extents,
-					    struct list_head *members);
-
-/* extent_held.c: trees by DPA */
-void cxl_extent_tree_insert(struct cxl_extent *extent,
-			    struct rb_root_cached *root);
-void cxl_extent_tree_remove(struct cxl_extent *extent,
-			    struct rb_root_cached *root);
-struct cxl_extent *cxl_extent_tree_first(struct rb_root_cached *root,
-					 u64 start, u64 last);
-struct cxl_extent *cxl_extent_tree_next(struct cxl_extent *extent,
-					u64 start, u64 last);
-struct cxl_extent *cxl_extents_find(struct cxl_extents *extents, u64 start,
-				    u64 len);
-
-/* extent_check.c: what may be accepted */
-enum cxl_extent_reason cxl_extent_check_range(struct cxl_extents *extents,
-					      u64 start, u64 len);
-enum cxl_extent_reason cxl_extent_check(struct cxl_extents *extents,
-					const struct cxl_extent *extent);
-enum cxl_extent_reason cxl_extent_check_group(struct cxl_extents *extents,
-					      struct list_head *members);
-struct cxl_extent_window *
-cxl_extent_window(struct cxl_extents *extents, const struct cxl_extent *extent);
-u64 cxl_extents_granule(struct cxl_extents *extents, u64 dpa);
-void cxl_extents_mark_listed(struct cxl_extents *extents,
-			     const struct cxl_extent_list *list);
-bool cxl_extent_is_listed(const struct cxl_extents *extents,
-			  const struct cxl_extent *extent);
-
-/* extent_chain.c: Add records */
 void cxl_extents_add_record(struct cxl_extents *extents,
 			    const struct cxl_extent_record *record);
+void cxl_extents_release_record(struct cxl_extents *extents,
+				const struct cxl_extent_record *record);
+void cxl_extents_forced_record(struct cxl_extents *extents,
+			       const struct cxl_extent_record *record);
 bool cxl_extents_chain_open(struct cxl_extents *extents);
 void cxl_extents_expire(struct cxl_extents *extents, unsigned long now);
 void cxl_extents_records_lost(struct cxl_extents *extents);
 void cxl_extents_abandon_chain(struct cxl_extents *extents);
-
-/* extent_release.c: Release records */
-void cxl_extents_release_record(struct cxl_extents *extents,
-				const struct cxl_extent_record *record);
-void cxl_extents_release_asked(struct cxl_extents *extents);
 void cxl_extents_retry(struct cxl_extents *extents);
 void cxl_extents_release_window(struct cxl_extents *extents,
 				struct cxl_extent_window *window);
-
-/* extent_give_back.c: Release commands */
-void cxl_extents_give_back(struct cxl_extents *extents, struct list_head *allocs,
-			   struct list_head *strays);
-
-/* extent_strays.c: what goes back and was never held here */
-void cxl_extents_drop_unlisted(struct cxl_extents *extents,
-			       struct list_head *asked);
-
-/* extent_recover.c: the device's list against what is held */
 int cxl_extents_window_add(struct cxl_extents *extents,
 			   struct cxl_extent_window *window);
 void cxl_extents_window_remove(struct cxl_extents *extents,
 			       struct cxl_extent_window *window);
-void cxl_extents_compare(struct cxl_extents *extents);
 
 #endif /* __CXL_EXTENT_H__ */

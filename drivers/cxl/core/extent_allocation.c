@@ -17,7 +17,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
-#include "extent.h"
+#include "extent_core.h"
 
 /* Allocations that have a tag, of all memory devices; the lock is innermost */
 static DEFINE_SPINLOCK(live_tags_lock);
@@ -96,7 +96,7 @@ static int realize(struct cxl_extents *extents, struct cxl_allocation *alloc,
  * All that can fail for want of memory or resources happens here.
  *
  * Return: CXL_EXTENT_OK when all of @members have their ->alloc,
- * CXL_EXTENT_TAG_ALIVE or CXL_EXTENT_NO_RESOURCES
+ * CXL_EXTENT_TAG_ALIVE, CXL_EXTENT_STILL_USED or CXL_EXTENT_NO_RESOURCES
  */
 enum cxl_extent_reason cxl_allocation_prepare(struct cxl_extents *extents,
 					      struct list_head *members,
@@ -105,6 +105,7 @@ enum cxl_extent_reason cxl_allocation_prepare(struct cxl_extents *extents,
 	struct cxl_allocation *alloc __free(kfree) = cxl_allocation_new();
 	struct cxl_extent *extent = list_first_entry(members, typeof(*extent),
 						     node);
+	int rc;
 
 	lockdep_assert_held(&extents->lock);
 	if (!alloc)
@@ -113,9 +114,11 @@ enum cxl_extent_reason cxl_allocation_prepare(struct cxl_extents *extents,
 	alloc->window = window;
 	if (!tag_reserve(alloc))
 		return CXL_EXTENT_TAG_ALIVE;
-	if (realize(extents, alloc, members)) {
+	rc = realize(extents, alloc, members);
+	if (rc) {
 		tag_free(alloc);
-		return CXL_EXTENT_NO_RESOURCES;
+		return rc == -EBUSY ? CXL_EXTENT_STILL_USED :
+				      CXL_EXTENT_NO_RESOURCES;
 	}
 	list_for_each_entry(extent, &alloc->extents, node)
 		extent->alloc = alloc;
@@ -160,6 +163,9 @@ static bool state_may_follow(enum cxl_allocation_state from,
 	case CXL_ALLOCATION_ASKED:
 		return from == CXL_ALLOCATION_HELD;
 	case CXL_ALLOCATION_WITHDRAWN:
+		return from == CXL_ALLOCATION_HELD ||
+		       from == CXL_ALLOCATION_ASKED;
+	case CXL_ALLOCATION_DEAD:
 		return from != CXL_ALLOCATION_PREPARED;
 	}
 	return false;
@@ -243,20 +249,49 @@ void cxl_extent_drop(struct cxl_extents *extents, struct cxl_extent *extent)
 	kfree(extent);
 }
 
+static struct rb_root_cached *tree_of(struct cxl_extents *extents,
+				      const struct cxl_allocation *alloc)
+{
+	return alloc->state == CXL_ALLOCATION_DEAD ? &extents->dead :
+						     &extents->held;
+}
+
 /**
- * cxl_allocation_forget() - the device says that this host holds it no more
+ * cxl_allocation_dissolve() - the end of an allocation, not of all of its extents
+ * @extents: the extents of a memory device
+ * @alloc: not visible to anybody; freed
+ * @strays: its extents go there, linked by ->answer, but for those that the device
+ *	    has taken; these are freed
+ */
+void cxl_allocation_dissolve(struct cxl_extents *extents,
+			     struct cxl_allocation *alloc,
+			     struct list_head *strays)
+{
+	struct cxl_extent *extent, *next;
+
+	lockdep_assert_held(&extents->lock);
+	list_for_each_entry_safe(extent, next, &alloc->extents, node) {
+		cxl_extent_tree_remove(extent, tree_of(extents, alloc));
+		list_del_init(&extent->node);
+		extent->alloc = NULL;
+		if (extent->taken)
+			kfree(extent);
+		else
+			list_add_tail(&extent->answer, strays);
+	}
+	allocation_free(alloc);
+}
+
+/**
+ * cxl_allocation_forget() - this host has nothing to do with it any more
  * @extents: the extents of a memory device
  * @alloc: not visible to anybody; freed
  */
 void cxl_allocation_forget(struct cxl_extents *extents,
 			   struct cxl_allocation *alloc)
 {
-	struct cxl_extent *extent, *next;
+	LIST_HEAD(extents_of_it);
 
-	lockdep_assert_held(&extents->lock);
-	list_for_each_entry_safe(extent, next, &alloc->extents, node) {
-		cxl_extent_tree_remove(extent, &extents->held);
-		kfree(extent);
-	}
-	allocation_free(alloc);
+	cxl_allocation_dissolve(extents, alloc, &extents_of_it);
+	cxl_extents_free_answers(&extents_of_it);
 }

@@ -17,7 +17,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <cxlmem.h>
-#include "extent.h"
+#include "extent_core.h"
 
 static void chain_empty(struct cxl_extents *extents)
 {
@@ -292,7 +292,8 @@ bool cxl_extents_chain_open(struct cxl_extents *extents)
 	return extents->chain.state != CXL_CHAIN_NONE ||
 	       (extents->compare_due &&
 		extents->nr_compares < CXL_COMPARE_TRIES) ||
-	       !list_empty(&extents->asking) || !list_empty(&extents->strays);
+	       !list_empty(&extents->asking) || !list_empty(&extents->strays) ||
+	       !list_empty(&extents->stale) || !list_empty(&extents->dying);
 }
 EXPORT_SYMBOL_IF_KUNIT(cxl_extents_chain_open);
 
@@ -320,7 +321,8 @@ static void chain_break(struct cxl_extents *extents,
  * @now: jiffies
  *
  * An open chain of Add records is refused, one of Release records is answered
- * as far as it came. A comparison that failed is tried again.
+ * as far as it came. A comparison that failed is tried again, and what is dead is
+ * looked at: no one says when pages that were pinned for long are let go.
  */
 void cxl_extents_expire(struct cxl_extents *extents, unsigned long now)
 {
@@ -332,6 +334,7 @@ void cxl_extents_expire(struct cxl_extents *extents, unsigned long now)
 		chain_break(extents, CXL_EXTENT_CHAIN_TIMEOUT);
 	if (time_after_eq(now, extents->release_last + timeout))
 		cxl_extents_release_asked(extents);
+	cxl_extents_bury(extents, NULL);
 	if (extents->compare_due && extents->nr_compares++ < CXL_COMPARE_TRIES)
 		cxl_extents_compare(extents);
 	if (!extents->compare_due)

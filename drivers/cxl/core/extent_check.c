@@ -11,7 +11,7 @@
 #include <linux/minmax.h>
 #include <linux/overflow.h>
 #include <linux/sched.h>
-#include "extent.h"
+#include "extent_core.h"
 
 static bool range_has(const struct range *range, u64 start, u64 last)
 {
@@ -127,6 +127,8 @@ enum cxl_extent_reason cxl_extent_check(struct cxl_extents *extents,
 		return CXL_EXTENT_NO_REGION;
 	if (cxl_extent_tree_first(&extents->held, extent->start, last))
 		return CXL_EXTENT_OVERLAP_HELD;
+	if (cxl_extent_tree_first(&extents->dead, extent->start, last))
+		return CXL_EXTENT_STILL_USED;
 	if (cxl_extent_tree_first(&extents->checked, extent->start, last))
 		return CXL_EXTENT_OVERLAP_CHAIN;
 	return CXL_EXTENT_OK;

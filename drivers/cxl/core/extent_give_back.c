@@ -9,7 +9,7 @@
 #include <kunit/visibility.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
-#include "extent.h"
+#include "extent_core.h"
 
 static void collect_answers(struct list_head *allocs, struct list_head *answers,
 			    struct list_head *stale)
@@ -101,6 +101,8 @@ static void release_failed(struct cxl_extents *extents,
 
 	if (!rc)
 		cxl_extents_mark_listed(extents, &list);
+	else
+		extents->compare_due = true;
 	kvfree(list.extent);
 	list_for_each_entry_safe(alloc, next, allocs, node) {
 		cond_resched();
@@ -123,12 +125,17 @@ static bool stray_release_failed(struct cxl_extents *extents,
 				 struct list_head *answers, bool alone)
 {
 	struct cxl_extent *extent, *next;
+	LIST_HEAD(strays);
 
-	list_for_each_entry_safe(extent, next, answers, answer) {
+	list_for_each_entry_safe(extent, next, answers, answer)
+		if (!extent->alloc)
+			list_move_tail(&extent->answer, &strays);
+	/* a part of the command may have been processed */
+	if (alone && !list_empty(&strays))
+		cxl_extents_drop_unlisted(extents, &strays);
+	list_for_each_entry_safe(extent, next, &strays, answer) {
 		int rc;
 
-		if (extent->alloc)
-			continue;
 		rc = alone ? send_alone(extents, extent) : -ECANCELED;
 		if (rc)
 			extents->compare_due = true;

@@ -10,7 +10,7 @@
  */
 #include <linux/list_sort.h>
 #include <linux/string.h>
-#include "extent.h"
+#include "extent_core.h"
 
 static void refuse(struct cxl_extents *extents, struct cxl_extent *extent,
 		   enum cxl_extent_reason reason)

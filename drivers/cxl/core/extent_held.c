@@ -2,13 +2,14 @@
 /*
  * The extent core: extents by DPA
  *
- * One kind of interval tree serves two purposes: struct cxl_extents::held has
+ * One kind of interval tree serves three purposes: struct cxl_extents::held has
  * what the device knows to be held by this host, struct cxl_extents::checked those
- * extents that passed their checks on the way there. Extents in one tree never
+ * extents that passed their checks on the way there, struct cxl_extents::dead those
+ * that the device took and a user may still touch. Extents in one tree never
  * overlap. Everything here runs under struct cxl_extents::lock.
  */
 #include <linux/interval_tree_generic.h>
-#include "extent.h"
+#include "extent_core.h"
 
 #define EXTENT_START(extent)	((extent)->start)
 #define EXTENT_LAST(extent)	cxl_extent_last(extent)
@@ -87,4 +88,19 @@ struct cxl_extent *cxl_extents_find(struct cxl_extents *extents, u64 start,
 	if (extent && extent->start == start && extent->len == len)
 		return extent;
 	return NULL;
+}
+
+/**
+ * cxl_extents_occupied() - is there anything that nobody else may have?
+ * @extents: the extents of a memory device
+ * @start: first DPA
+ * @last: last DPA
+ *
+ * Return: true when some of it is held, or may still be touched by a user who lost it
+ */
+bool cxl_extents_occupied(struct cxl_extents *extents, u64 start, u64 last)
+{
+	lockdep_assert_held(&extents->lock);
+	return cxl_extent_tree_first(&extents->held, start, last) ||
+	       cxl_extent_tree_first(&extents->dead, start, last);
 }

@@ -13,7 +13,7 @@
 #include <kunit/visibility.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
-#include "extent.h"
+#include "extent_core.h"
 
 /* Does any of a range, as the device lists it, lie in @window? */
 static bool concerns(u64 start, u64 len, const struct cxl_extent_window *window)
@@ -158,36 +158,6 @@ int cxl_extents_window_add(struct cxl_extents *extents,
 }
 EXPORT_SYMBOL_IF_KUNIT(cxl_extents_window_add);
 
-/**
- * cxl_extents_window_remove() - a region goes
- * @extents: the extents of a memory device, locked
- * @window: what is held in it is released
- *
- * What is in use all the same (system RAM that can't be taken offline), and what
- * the device refuses to take back, is left to the device's list: a new region
- * finds it there.
- */
-void cxl_extents_window_remove(struct cxl_extents *extents,
-			       struct cxl_extent_window *window)
-{
-	struct cxl_allocation *alloc, *next;
-
-	lockdep_assert_held(&extents->lock);
-	cxl_extents_release_window(extents, window);
-	list_for_each_entry_safe(alloc, next, &extents->waiting, node) {
-		if (alloc->window != window)
-			continue;
-		extents->ops->report(extents, alloc->asked.start,
-				     range_len(&alloc->asked), &alloc->tag,
-				     "still held by the device when its region goes");
-		extents->ops->remove(extents, alloc);
-		cxl_allocation_forget(extents, alloc);
-	}
-	list_del_init(&window->stale);
-	list_del(&window->node);
-}
-EXPORT_SYMBOL_IF_KUNIT(cxl_extents_window_remove);
-
 static bool has_vanished(const struct cxl_extents *extents,
 			 const struct cxl_extent *extent)
 {
@@ -215,43 +185,18 @@ static bool report_vanished(struct cxl_extents *extents,
 	return vanished;
 }
 
-/* Can't be used any more: what the device still lists of it goes back */
-static void drop_vanished_extents(struct cxl_extents *extents,
-				  struct cxl_allocation *alloc,
-				  struct list_head *going)
-{
-	struct cxl_extent *extent, *next;
-
-	list_for_each_entry_safe(extent, next, &alloc->extents, node)
-		if (has_vanished(extents, extent))
-			cxl_extent_drop(extents, extent);
-	if (!list_empty(&alloc->extents)) {
-		list_move_tail(&alloc->node, going);
-		return;
-	}
-	extents->ops->remove(extents, alloc);
-	cxl_allocation_forget(extents, alloc);
-}
-
 /* Held here, not listed by the device: it must not be used any more */
-static void drop_vanished(struct cxl_extents *extents, struct list_head *from,
-			  struct list_head *going)
+static void kill_vanished(struct cxl_extents *extents, struct list_head *from)
 {
 	struct cxl_allocation *alloc, *next;
+	struct cxl_extent *extent;
 
 	list_for_each_entry_safe(alloc, next, from, node) {
 		if (!report_vanished(extents, alloc))
 			continue;
-		cxl_allocation_ask(alloc);
-		if (alloc->state != CXL_ALLOCATION_WITHDRAWN &&
-		    extents->ops->withdraw(extents, alloc)) {
-			cxl_allocation_set_state(alloc, CXL_ALLOCATION_ASKED);
-			if (from != &extents->waiting)
-				list_move_tail(&alloc->node, &extents->waiting);
-			continue;
-		}
-		cxl_allocation_set_state(alloc, CXL_ALLOCATION_WITHDRAWN);
-		drop_vanished_extents(extents, alloc, going);
+		list_for_each_entry(extent, &alloc->extents, node)
+			extent->taken = !cxl_extent_is_listed(extents, extent);
+		cxl_allocation_kill(extents, alloc);
 	}
 }
 
@@ -267,8 +212,8 @@ static void find_strays(struct cxl_extents *extents,
 
 		cxl_extent_record_from_list(&record, &list->extent[i]);
 		if (cxl_extent_check_range(extents, record.start, record.len) ||
-		    cxl_extent_tree_first(&extents->held, record.start,
-					  record.start + record.len - 1))
+		    cxl_extents_occupied(extents, record.start,
+					 record.start + record.len - 1))
 			continue;
 		list_for_each_entry(window, &extents->windows, node) {
 			if (!concerns(record.start, record.len, window))
@@ -288,15 +233,15 @@ static void find_strays(struct cxl_extents *extents,
  * @extents: the extents of a memory device, locked
  *
  * What the device lists in a window and this host does not hold is released; what
- * this host holds and the device does not list is taken out of use, with all of
- * its allocation, and the rest of that is released. If the list
+ * this host holds and the device does not list is lost, as if the device had taken it
+ * by force, with all of its allocation, and the rest of that is released. If the list
  * can't be read, cxl_extents_expire() tries again.
  */
 void cxl_extents_compare(struct cxl_extents *extents)
 {
 	struct cxl_extent_list list = {};
+	LIST_HEAD(nothing);
 	LIST_HEAD(strays);
-	LIST_HEAD(going);
 
 	lockdep_assert_held(&extents->lock);
 	extents->compare_due = false;
@@ -305,10 +250,14 @@ void cxl_extents_compare(struct cxl_extents *extents)
 		return;
 	}
 	cxl_extents_mark_listed(extents, &list);
-	drop_vanished(extents, &extents->waiting, &going);
-	drop_vanished(extents, &extents->asking, &going);
-	drop_vanished(extents, &extents->allocations, &going);
+	kill_vanished(extents, &extents->waiting);
+	kill_vanished(extents, &extents->asking);
+	kill_vanished(extents, &extents->allocations);
+	cxl_extents_invalidate(extents, &extents->stale);
+	/* what is left of those is in the list, too */
+	list_splice_init(&extents->strays, &strays);
+	extents->nr_strays = 0;
 	find_strays(extents, &list, &strays);
 	kvfree(list.extent);
-	cxl_extents_give_back(extents, &going, &strays);
+	cxl_extents_give_back(extents, &nothing, &strays);
 }

@@ -13,25 +13,11 @@
  * it, and if the command fails it is still there to be released again.
  */
 #include <kunit/visibility.h>
-#include <linux/align.h>
 #include <linux/jiffies.h>
 #include <linux/minmax.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
-#include "extent.h"
-
-/* @start to @last touch @extent: widen them outwards to what can be given back */
-static void ask_for_part(struct cxl_extents *extents, struct cxl_extent *extent,
-			 u64 start, u64 last)
-{
-	u64 granule = cxl_extents_granule(extents, extent->start);
-	struct range *asked = &extent->alloc->asked;
-
-	start = max(start, extent->start);
-	last = min(last, cxl_extent_last(extent));
-	asked->start = min(asked->start, ALIGN_DOWN(start, granule));
-	asked->end = max(asked->end, ALIGN(last + 1, granule) - 1);
-}
+#include "extent_core.h"
 
 static void ask_back(struct cxl_extents *extents, struct cxl_extent *extent,
 		     u64 start, u64 last)
@@ -39,7 +25,7 @@ static void ask_back(struct cxl_extents *extents, struct cxl_extent *extent,
 	struct cxl_allocation *alloc = extent->alloc;
 
 	if (uuid_is_null(&alloc->tag))
-		ask_for_part(extents, extent, start, last);
+		cxl_extent_ask(extents, extent, start, last);
 	else if (alloc->asked.end < alloc->asked.start)
 		cxl_allocation_ask(alloc);	/* all of it, once is enough */
 	/* in use and asked for already: it goes when its last user is gone */
@@ -62,6 +48,7 @@ static void note_stray(struct cxl_extents *extents,
 	if (!stray) {
 		cxl_extents_report(extents, record->start, record->len,
 				   &record->tag, CXL_EXTENT_NO_RESOURCES);
+		extents->compare_due = true;
 		return;
 	}
 	list_add_tail(&stray->answer, &extents->strays);
@@ -115,87 +102,6 @@ void cxl_extents_release_record(struct cxl_extents *extents,
 }
 EXPORT_SYMBOL_IF_KUNIT(cxl_extents_release_record);
 
-/* Prepare what remains of an untagged extent when a part of it goes back */
-static int prepare_rest(struct cxl_extents *extents,
-			struct cxl_allocation *alloc, u64 start, u64 end,
-			struct list_head *rests)
-{
-	struct cxl_extent_record record = {
-		.start = start,
-		.len = end - start,
-		.tag = alloc->tag,
-	};
-	struct cxl_extent *extent;
-	LIST_HEAD(members);
-
-	if (start == end)
-		return 0;
-	extent = cxl_extent_new(&record);
-	if (!extent)
-		return -ENOMEM;
-	list_add(&extent->node, &members);
-	if (cxl_allocation_prepare(extents, &members, alloc->window)) {
-		kfree(extent);
-		return -ENOMEM;
-	}
-	list_add_tail(&extent->alloc->node, rests);
-	return 0;
-}
-
-static void discard_rests(struct cxl_extents *extents, struct list_head *rests)
-{
-	struct cxl_allocation *rest, *next;
-
-	list_for_each_entry_safe(rest, next, rests, node) {
-		struct cxl_extent *extent = list_first_entry(&rest->extents,
-							     typeof(*extent),
-							     node);
-
-		cxl_allocation_discard(extents, rest);
-		kfree(extent);
-	}
-}
-
-/* Only a single untagged extent is ever split */
-static void prepare_rests(struct cxl_extents *extents,
-			  struct cxl_allocation *alloc, struct list_head *rests)
-{
-	struct cxl_extent *extent = list_first_entry(&alloc->extents,
-						     typeof(*extent), node);
-	u64 end = extent->start + extent->len;
-
-	if (!uuid_is_null(&alloc->tag))
-		return;
-	/* without memory for the rest all of it goes: nobody uses it */
-	if (prepare_rest(extents, alloc, extent->start, alloc->asked.start,
-			 rests) ||
-	    prepare_rest(extents, alloc, alloc->asked.end + 1, end, rests))
-		discard_rests(extents, rests);
-}
-
-static void narrow_to_asked(struct cxl_extents *extents,
-			    struct cxl_allocation *alloc)
-{
-	struct cxl_extent *extent = list_first_entry(&alloc->extents,
-						     typeof(*extent), node);
-
-	cxl_extent_tree_remove(extent, &extents->held);
-	extent->start = alloc->asked.start;
-	extent->len = range_len(&alloc->asked);
-	cxl_extent_tree_insert(extent, &extents->held);
-	extents->ops->narrow(extents, alloc);
-}
-
-/* What is left of a split extent appears; if it can't, it goes back as well */
-static void publish_rests(struct cxl_extents *extents, struct list_head *rests,
-			  struct list_head *going)
-{
-	struct cxl_allocation *rest, *next;
-
-	list_for_each_entry_safe(rest, next, rests, node)
-		cxl_allocation_show(extents, rest, going);
-}
-
 /* Move @alloc to @going, or let it wait for its user */
 static void take_back(struct cxl_extents *extents, struct cxl_allocation *alloc,
 		      struct list_head *going)
@@ -206,9 +112,9 @@ static void take_back(struct cxl_extents *extents, struct cxl_allocation *alloc,
 		list_move_tail(&alloc->node, going);
 		return;
 	}
-	prepare_rests(extents, alloc, &rests);
+	cxl_rests_prepare(extents, alloc, &rests);
 	if (extents->ops->withdraw(extents, alloc)) {
-		discard_rests(extents, &rests);
+		cxl_rests_discard(extents, &rests);
 		if (alloc->state != CXL_ALLOCATION_ASKED)
 			extents->stats.asked++;
 		cxl_allocation_set_state(alloc, CXL_ALLOCATION_ASKED);
@@ -217,14 +123,17 @@ static void take_back(struct cxl_extents *extents, struct cxl_allocation *alloc,
 	}
 	cxl_allocation_set_state(alloc, CXL_ALLOCATION_WITHDRAWN);
 	list_move_tail(&alloc->node, going);
-	if (list_empty(&rests))
-		return;
-	narrow_to_asked(extents, alloc);
-	publish_rests(extents, &rests, going);
+	cxl_rests_show(extents, alloc, &rests, going);
 }
 
-static void take_back_all(struct cxl_extents *extents, struct list_head *allocs,
-			  struct list_head *strays)
+/**
+ * cxl_extents_take_back() - withdraw what is not in use, and give it back
+ * @extents: the extents of a memory device, locked
+ * @allocs: asked back; empty afterwards: what is in use waits
+ * @strays: as in cxl_extents_give_back()
+ */
+void cxl_extents_take_back(struct cxl_extents *extents, struct list_head *allocs,
+			   struct list_head *strays)
 {
 	struct cxl_allocation *alloc;
 	LIST_HEAD(going);
@@ -245,67 +154,21 @@ static void join_failed(struct cxl_extents *extents)
 }
 
 /**
- * cxl_extents_release_asked() - end of a chain of Release records
+ * cxl_extents_release_asked() - end of a chain of Release or Forced Release records
  * @extents: the extents of a memory device, locked
+ *
+ * Gives back what was asked for, and what the device left of what it took.
  */
 void cxl_extents_release_asked(struct cxl_extents *extents)
 {
 	LIST_HEAD(strays);
 
 	lockdep_assert_held(&extents->lock);
+	cxl_extents_invalidate(extents, &extents->stale);
 	if (list_empty(&extents->asking) && list_empty(&extents->strays))
 		return;
 	join_failed(extents);
 	list_splice_init(&extents->strays, &strays);
 	extents->nr_strays = 0;
-	take_back_all(extents, &extents->asking, &strays);
+	cxl_extents_take_back(extents, &extents->asking, &strays);
 }
-
-/**
- * cxl_extents_retry() - a user of memory that was asked back has gone
- * @extents: the extents of a memory device, locked
- *
- * Releases all that waits and is not in use any more.
- */
-void cxl_extents_retry(struct cxl_extents *extents)
-{
-	LIST_HEAD(again);
-
-	lockdep_assert_held(&extents->lock);
-	list_splice_init(&extents->waiting, &again);
-	take_back_all(extents, &again, NULL);
-}
-EXPORT_SYMBOL_IF_KUNIT(cxl_extents_retry);
-
-static void collect(struct list_head *from, struct cxl_extent_window *window,
-		    struct list_head *to)
-{
-	struct cxl_allocation *alloc, *next;
-
-	list_for_each_entry_safe(alloc, next, from, node) {
-		if (alloc->window != window)
-			continue;
-		cxl_allocation_ask(alloc);
-		list_move_tail(&alloc->node, to);
-	}
-}
-
-/**
- * cxl_extents_release_window() - give back all that is held in a window
- * @extents: the extents of a memory device, locked
- * @window: its users have gone, or go
- *
- * What is in use all the same, or fails to be released, waits.
- */
-void cxl_extents_release_window(struct cxl_extents *extents,
-				struct cxl_extent_window *window)
-{
-	LIST_HEAD(mine);
-
-	lockdep_assert_held(&extents->lock);
-	collect(&extents->allocations, window, &mine);
-	collect(&extents->asking, window, &mine);
-	collect(&extents->waiting, window, &mine);
-	take_back_all(extents, &mine, NULL);
-}
-EXPORT_SYMBOL_IF_KUNIT(cxl_extents_release_window);

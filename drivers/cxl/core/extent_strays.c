@@ -2,9 +2,9 @@
 /*
  * The extent core: strays
  *
- * A stray is a range that is to go back and that this host knows nothing of: a
- * record asks for what is not held here, or the device lists what was not taken
- * over. The device's list says what of it this host holds in the eyes of the
+ * A stray is a range that is to go back and that this host knows nothing of, or
+ * nothing any more: a record asks for what is not held here, the device lists what
+ * was not taken over, or it took a part of an allocation and left the rest. The device's list says what of it this host holds in the eyes of the
  * device; one range that the device does not know would make it refuse the whole
  * command. An allocation that has a tag is never split, here as elsewhere.
  *
@@ -13,7 +13,7 @@
 #include <linux/minmax.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
-#include "extent.h"
+#include "extent_core.h"
 
 /**
  * struct strays - strays on their way to a Release command
@@ -33,7 +33,7 @@ static bool keep(struct cxl_extents *extents, struct strays *strays,
 {
 	u64 last = cxl_extent_last(part);
 
-	if (cxl_extent_tree_first(&extents->held, part->start, last) ||
+	if (cxl_extents_occupied(extents, part->start, last) ||
 	    cxl_extent_tree_first(&strays->kept, part->start, last))
 		return false;
 	cxl_extent_tree_insert(part, &strays->kept);

@@ -211,6 +211,31 @@ static void add_and_release_tags(struct fake *fake)
 	add_tags(fake);
 }
 
+/* Some of a tag, of what is claimed, and of what nobody has */
+static void setup_forced(struct fake *fake)
+{
+	lend_tags(fake);
+	fake_lend(fake, 40, 8);
+	fake_lend(fake, 60, 8);
+	fake_use(fake, 62, 1);
+	fake_forget_calls(fake);
+}
+
+static void take_some(struct fake *fake)
+{
+	FAKE_FORCE(fake, { 1, 12, 1 }, { 0, 43, 2 }, { 0, 64, 1 }, { 2, 28, 1 },
+		   { 0, 20, 2 });
+}
+
+static void setup_pinned(struct fake *fake)
+{
+	setup_forced(fake);
+	fake_use(fake, 10, 1);
+	fake->pinned = true;
+	take_some(fake);
+	fake_forget_calls(fake);
+}
+
 struct fail_case {
 	const char *name;
 	enum failing what;
@@ -296,6 +321,20 @@ static const struct fail_case fail_cases[] = {
 	{ "compare tags: release, in part", FAIL_RELEASE_PART, setup_tags_vanished,
 	  fake_lose },
 	{ "compare tags: list", FAIL_LIST, setup_tags_vanished, fake_lose },
+	{ "forced: allocation", FAIL_ALLOC, setup_forced, take_some },
+	{ "forced: release", FAIL_RELEASE, setup_forced, take_some },
+	{ "forced: release, processed", FAIL_RELEASE_PROCESSED, setup_forced,
+	  take_some },
+	{ "forced: release, in part", FAIL_RELEASE_PART, setup_forced,
+	  take_some },
+	{ "forced: list", FAIL_LIST, setup_forced, take_some },
+	{ "forced: prepare", FAIL_PREPARE, setup_forced, take_some },
+	{ "forced: publish", FAIL_PUBLISH, setup_forced, take_some },
+	{ "unpinned: allocation", FAIL_ALLOC, setup_pinned, fake_unpin },
+	{ "unpinned: release", FAIL_RELEASE, setup_pinned, fake_unpin },
+	{ "unpinned: release, processed", FAIL_RELEASE_PROCESSED, setup_pinned,
+	  fake_unpin },
+	{ "unpinned: list", FAIL_LIST, setup_pinned, fake_unpin },
 	{ "all tags: allocation", FAIL_ALLOC, no_setup, add_and_release_tags },
 	{ "all tags: respond", FAIL_RESPOND, no_setup, add_and_release_tags },
 	{ "all tags: respond, processed", FAIL_RESPOND_PROCESSED, no_setup,

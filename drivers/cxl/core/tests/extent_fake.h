@@ -16,7 +16,7 @@
 #include <linux/range.h>
 #include <linux/sizes.h>
 #include <cxlmem.h>
-#include "extent.h"
+#include "extent_core.h"
 
 /* DPA is counted in blocks; partition 0 is blocks 0 to FAKE_BLOCKS - 1 */
 #define FAKE_BLOCK	((u64)SZ_2M)
@@ -40,6 +40,7 @@
  * @FAKE_DISCARD: ->discard()
  * @FAKE_PUBLISH: ->publish()
  * @FAKE_WITHDRAW: ->withdraw()
+ * @FAKE_KILL: ->kill()
  * @FAKE_NARROW: ->narrow()
  * @FAKE_REMOVE: ->remove()
  * @FAKE_INVALIDATE: ->invalidate()
@@ -54,6 +55,7 @@ enum fake_op {
 	FAKE_DISCARD,
 	FAKE_PUBLISH,
 	FAKE_WITHDRAW,
+	FAKE_KILL,
 	FAKE_NARROW,
 	FAKE_REMOVE,
 	FAKE_INVALIDATE,
@@ -114,10 +116,18 @@ struct fake_chain {
 	struct list_head extents;
 };
 
+/**
+ * enum fake_object_state - who can use an object
+ * @FAKE_OBJECT_PREPARED: nobody yet
+ * @FAKE_OBJECT_PUBLISHED: anybody
+ * @FAKE_OBJECT_WITHDRAWN: nobody any more
+ * @FAKE_OBJECT_DEAD: nobody new, but one who has it may still touch it
+ */
 enum fake_object_state {
 	FAKE_OBJECT_PREPARED,
 	FAKE_OBJECT_PUBLISHED,
 	FAKE_OBJECT_WITHDRAWN,
+	FAKE_OBJECT_DEAD,
 };
 
 /**
@@ -163,6 +173,7 @@ struct fake_window {
  * @objects: struct fake_object
  * @busy: ranges in use
  * @nr_busy: number of @busy
+ * @pinned: what is in use can't be taken from its user
  * @calls: struct fake_call
  * @count: calls by operation
  * @fault: faults by operation
@@ -189,6 +200,7 @@ struct fake {
 	struct list_head objects;
 	struct range busy[FAKE_BUSY];
 	unsigned int nr_busy;
+	bool pinned;
 	struct list_head calls;
 	unsigned int count[FAKE_NR_OPS];
 	struct fake_fault fault[FAKE_NR_OPS];
@@ -290,7 +302,17 @@ do {									\
 #define FAKE_LEND(fake, ...)		FAKE_ITEMS(lend, fake, __VA_ARGS__)
 #define FAKE_REMEMBER(fake, ...)	FAKE_ITEMS(remember, fake, __VA_ARGS__)
 #define FAKE_ASK(fake, ...)		FAKE_ITEMS(ask, fake, __VA_ARGS__)
+#define FAKE_FORCE(fake, ...)		FAKE_ITEMS(force, fake, __VA_ARGS__)
 #define FAKE_FORGET(fake, ...)		FAKE_ITEMS(forget, fake, __VA_ARGS__)
+
+/* extent_fake_force.c: the device takes what is held */
+void fake_device_take(struct fake *fake, const struct range *range);
+void fake_force_record(struct fake *fake, const struct cxl_extent_record *record);
+void fake_force(struct fake *fake, unsigned int first, unsigned int nr,
+		bool more);
+void fake_force_items(struct fake *fake, const struct fake_item *items,
+		      unsigned int nr);
+void fake_unpin(struct fake *fake);
 
 /* extent_fake_expect.c: what they look at */
 void fake_expect_named(struct fake *fake, int line, enum fake_op op,
@@ -354,6 +376,7 @@ void fake_device_remember(struct fake *fake,
 			  const struct cxl_extent_record *record);
 void fake_device_forget(struct fake *fake, u64 start);
 bool fake_is_accepted(struct fake *fake, const struct range *range);
+void fake_device_unaccept(struct fake *fake, const struct range *range);
 const struct fake_fault *fake_count(struct fake *fake, enum fake_op op);
 
 /* extent_fake_dax.c: DAX */
@@ -361,6 +384,7 @@ int fake_prepare(struct cxl_extents *extents, struct cxl_allocation *alloc);
 void fake_discard(struct cxl_extents *extents, struct cxl_allocation *alloc);
 int fake_publish(struct cxl_extents *extents, struct cxl_allocation *alloc);
 int fake_withdraw(struct cxl_extents *extents, struct cxl_allocation *alloc);
+int fake_kill(struct cxl_extents *extents, struct cxl_allocation *alloc);
 void fake_narrow(struct cxl_extents *extents, struct cxl_allocation *alloc);
 void fake_remove(struct cxl_extents *extents, struct cxl_allocation *alloc);
 void fake_invalidate(struct cxl_extents *extents,

@@ -3,7 +3,7 @@
  * Tests of the extent core: a DAX as strict as can be
  *
  * It has one object for an allocation, whole: all its extents can be used from
- * ->publish() on, and none after ->withdraw().
+ * ->publish() on, and none after ->withdraw() or ->kill().
  */
 #include "extent_fake.h"
 
@@ -162,6 +162,36 @@ int fake_withdraw(struct cxl_extents *extents, struct cxl_allocation *alloc)
 	return 0;
 }
 
+/* The users of an object have lost it */
+static void end_use(struct fake *fake, const struct fake_object *object)
+{
+	for (unsigned int i = 0; i < fake->nr_busy; i++)
+		if (object_overlaps(object, &fake->busy[i]))
+			fake->busy[i--] = fake->busy[--fake->nr_busy];
+}
+
+int fake_kill(struct cxl_extents *extents, struct cxl_allocation *alloc)
+{
+	struct fake *fake = to_fake(extents);
+	struct fake_object *object = alloc->realized;
+
+	fake_count(fake, FAKE_KILL);
+	if (!object)
+		return 0;
+	KUNIT_EXPECT_NE(fake->test, object->state, FAKE_OBJECT_PREPARED);
+	if (is_busy(fake, object) && fake->pinned) {
+		object->state = FAKE_OBJECT_DEAD;
+		return -EBUSY;
+	}
+	if (!is_busy(fake, object) && object->state != FAKE_OBJECT_DEAD) {
+		object->state = FAKE_OBJECT_WITHDRAWN;
+		return 0;
+	}
+	end_use(fake, object);
+	object->state = FAKE_OBJECT_WITHDRAWN;
+	return 1;
+}
+
 void fake_narrow(struct cxl_extents *extents, struct cxl_allocation *alloc)
 {
 	struct fake *fake = to_fake(extents);
@@ -215,6 +245,9 @@ void fake_dax_check_released(struct fake *fake, const struct range *range)
 			continue;
 		if (object->state == FAKE_OBJECT_PUBLISHED)
 			KUNIT_FAIL(fake->test, "%#llx is released and can be used",
+				   range->start);
+		if (object->state == FAKE_OBJECT_DEAD)
+			KUNIT_FAIL(fake->test, "%#llx is released and can be touched",
 				   range->start);
 		if (object->state == FAKE_OBJECT_WITHDRAWN && !object->flushed)
 			KUNIT_FAIL(fake->test, "%#llx is released and in caches",

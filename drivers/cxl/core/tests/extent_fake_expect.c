@@ -187,7 +187,7 @@ static void check_object(struct fake *fake, const struct cxl_extent *extent)
 }
 
 /* Return: how many objects of the extent core it takes to hold what is held */
-static unsigned int check_held(struct fake *fake)
+static unsigned int check_held(struct fake *fake, u64 left)
 {
 	unsigned int nr_extents = 0, nr_allocs = 0, nr_objects = 0;
 	struct cxl_extent *extent;
@@ -205,24 +205,72 @@ static unsigned int check_held(struct fake *fake)
 		nr_allocs++;
 		nr_objects += !!extent->alloc->realized;
 	}
-	KUNIT_EXPECT_EQ(fake->test, bytes, accepted_in_windows(fake));
-	KUNIT_EXPECT_EQ(fake->test, nr_objects,
+	KUNIT_EXPECT_EQ(fake->test, bytes + left, accepted_in_windows(fake));
+	KUNIT_EXPECT_EQ(fake->test,
+			nr_objects +
+				list_count_nodes(&fake->extents.dying),
 			list_count_nodes(&fake->objects));
 	return nr_extents + nr_allocs;
+}
+
+static u64 overlap(const struct range *a, const struct range *b)
+{
+	if (!fake_overlap(a, b))
+		return 0;
+	return min(a->end, b->end) - max(a->start, b->start) + 1;
+}
+
+/* How much of @extent the device has left when it took the allocation */
+static u64 bytes_left(struct fake *fake, const struct cxl_extent *extent)
+{
+	struct range dpa = fake_extent_range(extent);
+	struct fake_extent *known;
+	u64 bytes = 0;
+
+	list_for_each_entry(known, &fake->accepted, node) {
+		struct range range = fake_range(&known->record);
+
+		bytes += overlap(&range, &dpa);
+	}
+	return bytes;
+}
+
+/* What is dead is nobody's, but for what the device left of it: @left, bytes */
+static unsigned int check_dying(struct fake *fake, u64 *left)
+{
+	unsigned int nr_objects = 0;
+	struct cxl_allocation *alloc;
+	struct cxl_extent *extent;
+
+	*left = 0;
+	list_for_each_entry(alloc, &fake->extents.dying, node) {
+		struct fake_object *object = alloc->realized;
+
+		KUNIT_EXPECT_EQ(fake->test, alloc->state, CXL_ALLOCATION_DEAD);
+		KUNIT_EXPECT_EQ(fake->test, object->state, FAKE_OBJECT_DEAD);
+		list_for_each_entry(extent, &alloc->extents, node)
+			*left += bytes_left(fake, extent);
+		nr_objects += 1 + alloc->nr_extents;
+	}
+	return nr_objects;
 }
 
 static unsigned int check_one(struct fake *fake)
 {
 	struct cxl_extents *extents = &fake->extents;
+	unsigned int nr;
+	u64 left;
 
 	guard(mutex)(&extents->lock);
-	KUNIT_EXPECT_FALSE(fake->test, cxl_extents_chain_open(extents));
+	KUNIT_EXPECT_EQ(fake->test, cxl_extents_chain_open(extents),
+			!list_empty(&extents->dying));
 	KUNIT_EXPECT_TRUE(fake->test, list_empty(&extents->chain.extents));
 	KUNIT_EXPECT_TRUE(fake->test,
 			  RB_EMPTY_ROOT(&extents->checked.rb_root));
 	KUNIT_EXPECT_EQ(fake->test, list_count_nodes(&fake->offers),
 			fake->unanswered);
-	return check_held(fake);
+	nr = check_dying(fake, &left);
+	return nr + check_held(fake, left);
 }
 
 /**

@@ -278,8 +278,13 @@ static int fake_respond(struct cxl_extents *extents, struct list_head *answers)
 	return 0;
 }
 
-/* @range goes back: what remains of its extent is one or two others */
-static void unaccept(struct fake *fake, const struct range *range)
+/**
+ * fake_device_unaccept() - the device has a range back
+ * @fake: the device
+ * @range: in one of the extents that it knows to be accepted; what remains of that
+ *	   is one or two others
+ */
+void fake_device_unaccept(struct fake *fake, const struct range *range)
 {
 	struct fake_extent *extent = find_accepted(fake, range);
 	struct cxl_extent_record rest = extent->record;
@@ -324,7 +329,7 @@ static int fake_release(struct cxl_extents *extents, struct list_head *answers)
 	if (rc)
 		return rc;
 	for (unsigned int i = 0; i < done; i++)
-		unaccept(fake, &call->range[i]);
+		fake_device_unaccept(fake, &call->range[i]);
 	return fault ? fault->rc : 0;
 }
 
@@ -364,6 +369,7 @@ const struct cxl_extent_ops fake_extent_ops = {
 	.discard = fake_discard,
 	.publish = fake_publish,
 	.withdraw = fake_withdraw,
+	.kill = fake_kill,
 	.narrow = fake_narrow,
 	.remove = fake_remove,
 	.invalidate = fake_invalidate,

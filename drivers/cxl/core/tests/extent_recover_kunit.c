@@ -269,7 +269,7 @@ static void held_not_listed(struct kunit *test)
 	fake_device_forget(fake, FAKE_DPA(4));
 	fake_lose(fake);
 	FAKE_EXPECT_COUNT(fake, FAKE_RELEASE, 0);
-	FAKE_EXPECT_COUNT(fake, FAKE_WITHDRAW, 1);
+	FAKE_EXPECT_COUNT(fake, FAKE_KILL, 1);
 	FAKE_EXPECT_HELD(fake, { 0, 1 });
 	KUNIT_EXPECT_EQ(test, fake->extents.stats.vanished, 1);
 	fake_check(fake);
@@ -296,7 +296,7 @@ static void both_directions_and_asked(struct kunit *test)
 	fake_check(fake);
 }
 
-/* Not listed any more, and in use: it goes when its last user does */
+/* Not listed any more, and in use: as if the device had taken it by force */
 static void vanished_in_use(struct kunit *test)
 {
 	struct fake *fake = test->priv;
@@ -306,10 +306,13 @@ static void vanished_in_use(struct kunit *test)
 	fake_use(fake, 4, 1);
 	fake_device_forget(fake, FAKE_DPA(4));
 	fake_lose(fake);
-	FAKE_EXPECT_HELD(fake, { 4, 4 });
-	KUNIT_EXPECT_EQ(test, fake->extents.stats.vanished, 1);
-	fake_idle(fake);
 	FAKE_EXPECT_HELD_NONE(fake);
+	FAKE_EXPECT_COUNT(fake, FAKE_KILL, 1);
+	FAKE_EXPECT_COUNT(fake, FAKE_RELEASE, 0);
+	KUNIT_EXPECT_EQ(test, fake->extents.stats.vanished, 1);
+	fake_check(fake);
+	fake_idle(fake);
+	FAKE_EXPECT_COUNT(fake, FAKE_WITHDRAW, 0);
 	fake_check(fake);
 }
 
@@ -328,9 +331,11 @@ static void vanished_while_waiting(struct kunit *test)
 	for (int i = 0; i < 3; i++)
 		fake_device_forget(fake, FAKE_DPA(4 * i));
 	fake_lose(fake);
-	FAKE_EXPECT_COUNT(fake, FAKE_WITHDRAW, 3);
-	fake_idle(fake);
+	FAKE_EXPECT_COUNT(fake, FAKE_KILL, 3);
 	FAKE_EXPECT_HELD_NONE(fake);
+	fake_check(fake);
+	fake_idle(fake);
+	FAKE_EXPECT_COUNT(fake, FAKE_WITHDRAW, 0);
 	fake_check(fake);
 }
 
@@ -343,6 +348,7 @@ static void vanished_and_idle(struct kunit *test)
 	fake_lend(fake, 4, 1);
 	fake_lend(fake, 8, 1);
 	fake_use(fake, 4, 1);
+	fake->pinned = true;
 	fake_device_forget(fake, FAKE_DPA(4));
 	fake_lose(fake);
 	fake->nr_busy = 0;

@@ -65,6 +65,7 @@ static void vanished_in_use(struct fake *fake)
 {
 	lend(fake);
 	fake_use(fake, 12, 1);
+	fake->pinned = true;
 	fake_device_forget(fake, FAKE_DPA(10));
 	fake_lose(fake);
 }
@@ -192,7 +193,7 @@ static const struct alive_case alive_cases[] = {
 	{ "release refused", release_refused, true },
 	{ "release refused for one extent", release_refused_for_one, true },
 	{ "neither published nor released", not_published_not_released, true },
-	{ "in use and in part not listed", vanished_in_use, true },
+	{ "pinned and in part not listed", vanished_in_use, true },
 	{ "recovered", is_recovered, true },
 	{ "never seen", is_free },
 	{ "released", is_released },

@@ -288,7 +288,7 @@ static void vanished(struct kunit *test)
 	map_and_lend(fake);
 	fake_forget_items(fake, param->items, param->nr);
 	fake_lose(fake);
-	FAKE_EXPECT_COUNT(fake, FAKE_WITHDRAW, 1);
+	FAKE_EXPECT_COUNT(fake, FAKE_KILL, 1);
 	KUNIT_EXPECT_EQ(test, fake->extents.stats.vanished, param->nr);
 	expect_rest_released(fake, param);
 	FAKE_LEND(fake, { 1, 10, 1 }, { 1, 20, 1 });
@@ -313,7 +313,7 @@ static void vanished_while_asked_back(struct kunit *test)
 	fake_check(fake);
 }
 
-/* It can't be taken from its user; what is left goes when that does */
+/* It is taken from its user, and what is left goes back */
 static void vanished_in_use(struct kunit *test)
 {
 	const struct vanished_case *param = test->param_value;
@@ -323,14 +323,27 @@ static void vanished_in_use(struct kunit *test)
 	fake_use(fake, 20, 1);
 	fake_forget_items(fake, param->items, param->nr);
 	fake_lose(fake);
-	FAKE_EXPECT_COUNT(fake, FAKE_RELEASE, 0);
-	FAKE_EXPECT_HELD(fake, { 10, 1 }, { 12, 1 }, { 14, 1 }, { 20, 1 },
-			 { 22, 4 });
 	KUNIT_EXPECT_EQ(test, fake->extents.stats.vanished, param->nr);
-	fake_idle(fake);
+	expect_rest_released(fake, param);
+	FAKE_LEND(fake, { 1, 10, 1 }, { 1, 20, 1 });
+}
+
+/* It can't be taken from its user; what is left goes when that lets go */
+static void vanished_and_pinned(struct kunit *test)
+{
+	const struct vanished_case *param = test->param_value;
+	struct fake *fake = test->priv;
+
+	map_and_lend(fake);
+	fake_use(fake, 20, 1);
+	fake->pinned = true;
+	fake_forget_items(fake, param->items, param->nr);
+	fake_lose(fake);
+	FAKE_EXPECT_COUNT(fake, FAKE_RELEASE, 0);
 	FAKE_EXPECT_HELD(fake, { 12, 1 }, { 14, 1 });
 	fake_check(fake);
-	FAKE_LEND(fake, { 1, 10, 1 }, { 1, 20, 1 });
+	fake_unpin(fake);
+	expect_rest_released(fake, param);
 }
 
 /* Of one extent only a part is listed any more: that goes back as well */
@@ -364,6 +377,7 @@ static struct kunit_case recover_cases[] = {
 	KUNIT_CASE_PARAM(vanished, vanished_gen_params),
 	KUNIT_CASE_PARAM(vanished_while_asked_back, vanished_gen_params),
 	KUNIT_CASE_PARAM(vanished_in_use, vanished_gen_params),
+	KUNIT_CASE_PARAM(vanished_and_pinned, vanished_gen_params),
 	KUNIT_CASE(partly_listed),
 	{}
 };

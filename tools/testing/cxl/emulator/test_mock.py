@@ -577,3 +577,57 @@ def raw_records_on_the_emulated_device(t):
     take_back(t, region, [(0, BLOCK)])
     t.guest.check_invariant()
     t.guest.sh("rmmod cxl_dc_record")
+
+
+def config_log(t, begin):
+    """What the driver has said of updated partitions."""
+    return [line for line in t.vm.log()[begin:].splitlines()
+            if " updated: " in line]
+
+
+@test(machine="mock")
+def mock_partition_resized(t):
+    """Region Configuration Updated: a partition that nothing is made of is resized
+    in place, at the end of the device and between others; what it has then can be
+    lent."""
+    mock = Mock(t.guest, 3)
+    for index, base, size, block in ((1, 0xa0000000, 384 * MIB, 0x1000),
+                                     (2, 0xc0000000, 256 * MIB, 0x200000),
+                                     (1, 0xa0000000, 256 * MIB, 0x200)):
+        mock.do("partition", f"{index}:{base:#x}:{size:#x}:{block:#x}")
+        mock.do("updated", index)
+        part = mock.partition(index + 1)
+        check_equal(t.guest.number(f"{part}/size"), size, "size")
+        check_equal(t.guest.number(f"{part}/block_size"), block, "block size")
+    mock.do("partition", f"1:0xa0000000:{512 * MIB:#x}:0x200")
+    mock.do("updated", 1)
+    region = mock.create_region(2)
+    check_equal(region.size, 512 * MIB, "region")
+    mock.chain([Held(0xa0000000 + 400 * MIB, 2 * MIB)])
+    check_equal(t.guest.ranges(region), [(400 * MIB, 2 * MIB)], "extents")
+
+
+@test(machine="mock")
+def mock_partition_not_resized(t):
+    """A partition of which decoders have some, that reaches into the next one,
+    that moves or that is none at all: one line, and nothing changes."""
+    mock = Mock(t.guest, 3)
+    region = mock.create_region(2)
+    sizes = [t.guest.number(f"{mock.partition(n)}/size") for n in (1, 2, 3)]
+    for index, partition in ((1, f"1:0xa0000000:{128 * MIB:#x}"),
+                             (0, f"0:0x80000000:{640 * MIB:#x}"),
+                             (2, f"2:0xd0000000:{256 * MIB:#x}"),
+                             (9, "2:0xc0000000:0x10000000"),
+                             (2, "2:0xc0000000:0x10000001")):
+        begin = len(t.vm.log())
+        mock.do("partition", partition)
+        mock.do("updated", index)
+        t.guest.until("the line", lambda: len(config_log(t, begin)) == 1)
+        check_equal([t.guest.number(f"{mock.partition(n)}/size")
+                     for n in (1, 2, 3)], sizes, "sizes")
+        for index, partition in ((0, f"0:0x80000000:{512 * MIB:#x}"),
+                                 (1, f"1:0xa0000000:{256 * MIB:#x}"),
+                                 (2, f"2:0xc0000000:{256 * MIB:#x}")):
+            mock.do("partition", partition)
+    mock.chain([Held(0xa0000000, 2 * MIB)])
+    check_equal(t.guest.ranges(region), [(0, 2 * MIB)], "extents")

@@ -14,14 +14,22 @@
  *   hold    write "<memdev>": the driver does not read the event log;
  *           read: the devices that are held
  *   unhold  write "<memdev>": it does again
+ *   fail_nth  write "<memdev> <n>": the nth memory allocation from now on fails that
+ *           the worker of this device makes, whatever it works on; "<memdev>": none
+ *           does any more, once the work is done that waits;
+ *           read: how many were left until then, 0: it has failed. See
+ *           Documentation/fault-injection/fault-injection.rst for what can fail.
  */
 #include <linux/debugfs.h>
 #include <linux/device.h>
 #include <linux/hex.h>
+#include <linux/kstrtox.h>
 #include <linux/module.h>
+#include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/tracepoint.h>
 #include <linux/uaccess.h>
 #include <linux/workqueue.h>
 #include <cxlmem.h>
@@ -280,13 +288,162 @@ static ssize_t hold_write(struct file *file, const char __user *buf,
 }
 DEFINE_SHOW_STORE_ATTRIBUTE(hold);
 
+#ifdef CONFIG_FAULT_INJECTION
+/*
+ * Whose worker is to fail, and after how many allocations. Only compared, for it may
+ * be gone. Items of an ordered workqueue run one after another, each on some thread.
+ */
+static struct cxl_dcd *failing;
+static unsigned int failing_nth;
+static DEFINE_MUTEX(failing_lock);
+
+static bool is_failing(const struct work_struct *work)
+{
+	struct cxl_dcd *dcd = READ_ONCE(failing);
+
+	return dcd && (work == &dcd->drain.work || work == &dcd->expire.work ||
+		       work == &dcd->retry);
+}
+
+static void work_starts(void *data, struct work_struct *work)
+{
+	if (is_failing(work))
+		current->fail_nth = READ_ONCE(failing_nth);
+}
+
+/* @work may be freed already */
+static void work_ends(void *data, struct work_struct *work, work_func_t func)
+{
+	if (!is_failing(work))
+		return;
+	WRITE_ONCE(failing_nth, current->fail_nth);
+	current->fail_nth = 0;
+}
+
+static struct failing_probe {
+	const char *name;
+	void *func;
+	struct tracepoint *tracepoint;
+} failing_probes[] = {
+	{ "workqueue_execute_start", work_starts },
+	{ "workqueue_execute_end", work_ends },
+};
+
+static void failing_find(struct tracepoint *tracepoint, void *data)
+{
+	for (int i = 0; i < ARRAY_SIZE(failing_probes); i++)
+		if (!strcmp(tracepoint->name, failing_probes[i].name))
+			failing_probes[i].tracepoint = tracepoint;
+}
+
+static void failing_exit(void)
+{
+	for (int i = 0; i < ARRAY_SIZE(failing_probes); i++) {
+		struct failing_probe *probe = &failing_probes[i];
+
+		if (probe->tracepoint)
+			tracepoint_probe_unregister(probe->tracepoint,
+						    probe->func, NULL);
+	}
+	tracepoint_synchronize_unregister();
+}
+
+static int failing_init(void)
+{
+	for_each_kernel_tracepoint(failing_find, NULL);
+	for (int i = 0; i < ARRAY_SIZE(failing_probes); i++) {
+		struct failing_probe *probe = &failing_probes[i];
+
+		if (!probe->tracepoint ||
+		    tracepoint_probe_register(probe->tracepoint, probe->func,
+					      NULL)) {
+			probe->tracepoint = NULL;
+			failing_exit();
+			return -ENXIO;
+		}
+	}
+	return 0;
+}
+
+/*
+ * Between two items of work, so that none is half under the new rule; @nth: NULL to
+ * let nothing fail, and keep what is left
+ */
+static int failing_set(struct cxl_memdev *cxlmd, const unsigned int *nth)
+{
+	struct cxl_memdev_state *mds;
+
+	guard(device)(cxlmd->dev.parent);
+	guard(mutex)(&failing_lock);
+	mds = memdev_state(cxlmd);
+	if (!mds || !mds->dcd)
+		return -ENXIO;
+	flush_workqueue(mds->dcd->wq);
+	scoped_guard(mutex, &mds->dcd->extents.lock) {
+		if (nth)
+			WRITE_ONCE(failing_nth, *nth);
+		WRITE_ONCE(failing, nth ? mds->dcd : NULL);
+	}
+	return 0;
+}
+
+static int fail_nth_text(char *text, size_t count)
+{
+	struct cxl_memdev *cxlmd __free(put_memdev) = NULL;
+	char *name = next_word(&text), *word = next_word(&text);
+	unsigned int nth;
+
+	if (!name || (word && kstrtouint(word, 0, &nth)))
+		return -EINVAL;
+	cxlmd = find_memdev(name);
+	return cxlmd ? failing_set(cxlmd, word ? &nth : NULL) : -ENODEV;
+}
+
+static int fail_nth_show(struct seq_file *file, void *data)
+{
+	seq_printf(file, "%u\n", READ_ONCE(failing_nth));
+	return 0;
+}
+
+static ssize_t fail_nth_write(struct file *file, const char __user *buf,
+			      size_t count, loff_t *pos)
+{
+	return write_text(buf, count, fail_nth_text);
+}
+DEFINE_SHOW_STORE_ATTRIBUTE(fail_nth);
+
+static int failing_add(void)
+{
+	int rc = failing_init();
+
+	if (!rc)
+		debugfs_create_file("fail_nth", 0600, record_dir, NULL,
+				    &fail_nth_fops);
+	return rc;
+}
+#else
+static int failing_add(void)
+{
+	return 0;
+}
+
+static void failing_exit(void)
+{
+}
+#endif
+
 static int __init cxl_dc_record_init(void)
 {
+	int rc;
+
 	record_dir = debugfs_create_dir("cxl_dc_record", NULL);
 	debugfs_create_file("record", 0200, record_dir, NULL, &record_fops);
 	debugfs_create_file("hold", 0600, record_dir, NULL, &hold_fops);
 	debugfs_create_file("unhold", 0200, record_dir, NULL, &unhold_fops);
-	return 0;
+	rc = failing_add();
+	if (rc)
+		debugfs_remove(record_dir);
+	return rc;
 }
 module_init(cxl_dc_record_init);
 
@@ -295,6 +452,7 @@ static void __exit cxl_dc_record_exit(void)
 	struct held *held, *next;
 
 	debugfs_remove(record_dir);
+	failing_exit();
 	list_for_each_entry_safe(held, next, &held_devices, node)
 		release_log(held);
 }

@@ -127,16 +127,25 @@ mock_dcd_find_partition(const struct mock_dcd *dcd, u64 start, u64 len)
 	return NULL;
 }
 
-static void forget_all(struct mock_dcd *dcd)
+/**
+ * mock_dcd_forget_fails() - let no command fail any more
+ * @dcd: the device, locked
+ */
+void mock_dcd_forget_fails(struct mock_dcd *dcd)
 {
 	struct mock_dcd_fail *fail, *next;
 
-	mock_dcd_forget(dcd);
-	mock_dcd_log_forget(dcd);
 	list_for_each_entry_safe(fail, next, &dcd->fails, node) {
 		list_del(&fail->node);
 		kfree(fail);
 	}
+}
+
+static void forget_all(struct mock_dcd *dcd)
+{
+	mock_dcd_forget(dcd);
+	mock_dcd_log_forget(dcd);
+	mock_dcd_forget_fails(dcd);
 }
 
 static void hold_at_power_on(struct mock_dcd *dcd)

@@ -311,6 +311,7 @@ static inline bool mock_dcd_send(struct mock_dcd *dcd,
 /* dcd.c */
 struct mock_dcd *mock_dcd_find(struct device *dev);
 void mock_dcd_power_on(struct mock_dcd *dcd);
+void mock_dcd_forget_fails(struct mock_dcd *dcd);
 const struct mock_dcd_partition *
 mock_dcd_find_partition(const struct mock_dcd *dcd, u64 start, u64 len);
 void mock_dcd_deliver(struct mock_dcd *dcd);

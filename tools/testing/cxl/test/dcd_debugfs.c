@@ -242,7 +242,7 @@ static int fail_show(struct seq_file *file, void *data)
 	return 0;
 }
 
-/* "<opcode> <nth> <rc> [<mode>] [<times>]" */
+/* "<opcode> <nth> <rc> [<mode>] [<times>]"; see fail_write() for "none" */
 static int parse_fail(char *text, struct mock_dcd_fail *fail)
 {
 	char *opcode = mock_dcd_next_word(&text);
@@ -275,6 +275,11 @@ static int fail_write(struct mock_dcd *dcd, char *text, size_t count)
 
 	if (!fail)
 		return -ENOMEM;
+	if (sysfs_streq(text, "none")) {
+		guard(mutex)(&dcd->lock);
+		mock_dcd_forget_fails(dcd);
+		return 0;
+	}
 	rc = parse_fail(text, fail);
 	if (rc)
 		return rc;

@@ -5,8 +5,11 @@
  * Commands are counted, those that a test wants to fail do so, and answers to offers
  * and releases leave a trail.
  */
+#include <linux/cleanup.h>
 #include <linux/hex.h>
 #include <linux/kstrtox.h>
+#include <linux/minmax.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include "dcd.h"
@@ -86,6 +89,21 @@ static void fail_unprocessed(struct mock_dcd *dcd,
 		mock_dcd_unname(group);
 }
 
+/*
+ * A test that lets the driver run out of memory means the driver's allocations: what
+ * the device has is not the host's memory.
+ */
+static unsigned int set_fail_nth(unsigned int nth)
+{
+#ifdef CONFIG_FAULT_INJECTION
+	swap(current->fail_nth, nth);
+#endif
+	return nth;
+}
+
+DEFINE_LOCK_GUARD_0(no_faults, _T->nth = set_fail_nth(0), set_fail_nth(_T->nth),
+		    unsigned int nth)
+
 /**
  * mock_dcd_send() - process a mailbox command
  * @dcd: the device, NULL if it is not one
@@ -101,6 +119,7 @@ bool mock_dcd_send(struct mock_dcd *dcd, struct cxl_mbox_cmd *cmd, int *rc)
 
 	if (!dcd)
 		return false;
+	guard(no_faults)();
 	guard(mutex)(&dcd->lock);
 	count(dcd, cmd->opcode);
 	failed = find_fail(dcd, cmd->opcode, &fail);

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Devices that lost their memory
+ *
+ * The owner of a sparse dax region may lose memory without being asked, while a DAX
+ * device has it. Such a device is dead: its mappings are torn down, and nobody can
+ * open or map it any more. Its driver is not unbound: that waits for pages which may
+ * be pinned for long. Most often nobody can touch the memory then. If somebody may, a
+ * thread sees to that, since it can take long:
+ *
+ * Pages that are pinned (RDMA, VFIO) can't be taken from their holder. They are
+ * poisoned, so that nobody else gets them, and the log says how many there are.
+ *
+ * System RAM is for kmem to remove, see dead_ram.c.
+ *
+ * Locking: nothing here that can take long runs under the locks of the DAX bus. The
+ * thread holds the device lock around the driver's ->kill(). SIGKILL ends that, and a
+ * timer sends it when it takes too long.
+ */
+#include <linux/cleanup.h>
+#include <linux/dax.h>
+#include <linux/delay.h>
+#include <linux/device.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
+#include <linux/lockdep.h>
+#include <linux/memremap.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/sched/signal.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/timer.h>
+#include "bus.h"
+#include "dax-private.h"
+
+/* What is touched for less than that is not pinned for long */
+#define DEAD_PINNED_MS			100
+
+/* So long may a driver take, and so much longer for each GiB */
+#define DEAD_KILL_SECONDS		60
+#define DEAD_KILL_SECONDS_PER_GIB	10
+
+/* Someone besides the device itself has a reference */
+static bool is_referenced(const struct folio *folio,
+			  const struct dev_pagemap *pgmap)
+{
+	return folio_ref_count(folio) > (pgmap->type == MEMORY_DEVICE_GENERIC);
+}
+
+/* memory_failure() needs a kernel with hwpoison; without, what is in use stays */
+static void poison(unsigned long pfn)
+{
+#ifdef CONFIG_MEMORY_FAILURE
+	memory_failure(pfn, 0);
+#endif
+}
+
+/*
+ * Look at the pages of @range: poison and count those in use, or, without @count,
+ * stop at the first of them. Return: is any in use?
+ */
+static bool look_at_pages(const struct range *range, unsigned long *count)
+{
+	unsigned long pfn = PHYS_PFN(range->start);
+	unsigned long end = PHYS_PFN(range->end) + 1;
+	struct dev_pagemap *pgmap = get_dev_pagemap(pfn);
+	bool in_use = false;
+
+	/* system RAM, or a driver that comes or goes */
+	if (!pgmap)
+		return true;
+	while (pfn < end && (count || !in_use)) {
+		struct folio *folio = pfn_folio(pfn);
+
+		if (is_referenced(folio, pgmap)) {
+			in_use = true;
+			if (count) {
+				poison(pfn);
+				(*count)++;
+			}
+		}
+		pfn += folio_nr_pages(folio);
+		cond_resched();
+	}
+	put_dev_pagemap(pgmap);
+	return in_use;
+}
+
+/* May anybody still touch the memory of a device whose mappings are torn down? */
+static bool is_touched(struct dev_dax *dev_dax)
+{
+	for (int i = 0; i < dev_dax->nr_range; i++)
+		if (look_at_pages(&dev_dax->ranges[i].range, NULL))
+			return true;
+	return false;
+}
+
+/**
+ * struct undertaker - what a thread does for a dead device
+ * @dev_dax: the device, with a reference
+ * @task: the thread
+ * @timer: ends it
+ */
+struct undertaker {
+	struct dev_dax *dev_dax;
+	struct task_struct *task;
+	struct timer_list timer;
+};
+
+static void undertaker_timeout(struct timer_list *timer)
+{
+	struct undertaker *undertaker = timer_container_of(undertaker, timer,
+							   timer);
+
+	send_sig(SIGKILL, undertaker->task, 1);
+}
+
+/* The i-th range of a device that is dead. Return: is there one? */
+static bool dead_range(struct dev_dax *dev_dax, int i, struct range *range)
+{
+	guard(rwsem_read)(&dax_dev_rwsem);
+	if (dev_dax->life == DEV_DAX_ALIVE || i >= dev_dax->nr_range)
+		return false;
+	*range = dev_dax->ranges[i].range;
+	return true;
+}
+
+static void poison_pinned(struct dev_dax *dev_dax)
+{
+	unsigned long count = 0;
+	struct range range;
+
+	msleep(DEAD_PINNED_MS);
+	for (int i = 0; dead_range(dev_dax, i, &range); i++)
+		look_at_pages(&range, &count);
+	if (count)
+		dev_err(&dev_dax->dev,
+			"lost memory has pinned pages, their users may still access it: %lu poisoned\n",
+			count);
+}
+
+static unsigned long kill_timeout(struct dev_dax *dev_dax)
+{
+	struct range range;
+	u64 bytes = 0;
+
+	for (int i = 0; dead_range(dev_dax, i, &range); i++)
+		bytes += range_len(&range);
+	return (DEAD_KILL_SECONDS +
+		(bytes >> ilog2(SZ_1G)) * DEAD_KILL_SECONDS_PER_GIB) * HZ;
+}
+
+/* Return: 0 when nobody can touch the memory any more */
+static int kill_by_driver(struct dev_dax *dev_dax)
+{
+	struct device *dev = &dev_dax->dev;
+	struct dax_device_driver *driver;
+	int rc;
+
+	ACQUIRE(device_intr, lock)(dev);
+	rc = ACQUIRE_ERR(device_intr, &lock);
+	if (rc) {
+		dev_err(dev, "lost memory is still in use: its driver is busy\n");
+		return rc;
+	}
+	if (!dev->driver || !dev_dax_is_dead(dev_dax))
+		return -EBUSY;
+	driver = to_dax_drv(dev->driver);
+	return driver->kill ? driver->kill(dev_dax) : -EBUSY;
+}
+
+/* A dead device's memory is in nobody's hands any more: tell the owner */
+static void tell_owner(struct dev_dax *dev_dax)
+{
+	struct dax_allocation *alloc;
+
+	guard(rwsem_write)(&dax_region_rwsem);
+	alloc = dev_dax->alloc;
+	if (!alloc || dev_dax->life == DEV_DAX_ALIVE)
+		return;
+	dax_sparse_detach(alloc);
+	alloc->ops->idle(alloc->owner);
+}
+
+static int undertaker_thread(void *data)
+{
+	struct dev_dax *dev_dax = data;
+	struct undertaker undertaker = {
+		.dev_dax = dev_dax,
+		.task = current,
+	};
+
+	allow_signal(SIGKILL);
+	timer_setup_on_stack(&undertaker.timer, undertaker_timeout, 0);
+	poison_pinned(dev_dax);
+	mod_timer(&undertaker.timer, jiffies + kill_timeout(dev_dax));
+	if (!kill_by_driver(dev_dax))
+		tell_owner(dev_dax);
+	timer_delete_sync(&undertaker.timer);
+	timer_destroy_on_stack(&undertaker.timer);
+	put_device(&dev_dax->dev);
+	module_put_and_kthread_exit(0);
+}
+
+/* Once for each death, and again if that was not possible for want of memory */
+static void call_undertaker(struct dev_dax *dev_dax)
+{
+	struct device *dev = &dev_dax->dev;
+	struct task_struct *task;
+
+	lockdep_assert_held_write(&dax_region_rwsem);
+	if (dev_dax->life == DEV_DAX_HANDLED)
+		return;
+	task = kthread_create(undertaker_thread, dev_dax, "dead_%s",
+			      dev_name(dev));
+	if (IS_ERR(task)) {
+		dev_err_ratelimited(dev, "lost memory may be in use: no memory for a thread\n");
+		return;
+	}
+	get_device(dev);
+	__module_get(THIS_MODULE);
+	scoped_guard(rwsem_write, &dax_dev_rwsem)
+		dev_dax->life = DEV_DAX_HANDLED;
+	wake_up_process(task);
+}
+
+/* The memory of @dev_dax is gone. Return: 0, or -EBUSY while it may be touched */
+static int end_use(struct dev_dax *dev_dax)
+{
+	struct dax_region *dax_region = dev_dax->region;
+
+	lockdep_assert_held_write(&dax_region_rwsem);
+	scoped_guard(rwsem_write, &dax_dev_rwsem) {
+		if (!dev_dax->dev.driver && !dax_region->closed) {
+			release_dev_dax_ranges(dev_dax);
+			return 0;
+		}
+		if (dev_dax->life == DEV_DAX_ALIVE)
+			dev_dax->life = DEV_DAX_DEAD;
+	}
+	kill_dev_dax(dev_dax);
+	if (!is_touched(dev_dax))
+		return 0;
+	call_undertaker(dev_dax);
+	return -EBUSY;
+}
+
+/**
+ * dax_sparse_kill() - the memory of an allocation is gone
+ * @alloc: published; freed unless -EBUSY is returned
+ *
+ * A claim of a device without a driver ends. A device with a driver is dead: its
+ * mappings are torn down, it can't be opened or mapped, and does not come to life
+ * before its driver is unbound and its size set to 0. Its driver is not unbound
+ * here: that waits for pages which may be pinned for long.
+ *
+ * Return: 0 when nobody had it; 1 when a device had it, and nobody can touch it any
+ * more; or -EBUSY when somebody may still touch it: nobody can claim it, and this is
+ * to be called again now and then, at the latest on ->idle()
+ */
+int dax_sparse_kill(struct dax_allocation *alloc)
+{
+	int had = 0;
+
+	guard(rwsem_write)(&dax_region_rwsem);
+	alloc->asked = true;
+	if (alloc->dev_dax) {
+		int rc = end_use(alloc->dev_dax);
+
+		if (rc)
+			return rc;
+		dax_sparse_detach(alloc);
+		had = 1;
+	}
+	list_del(&alloc->node);
+	kvfree(alloc);
+	return had;
+}
+EXPORT_SYMBOL_GPL(dax_sparse_kill);
+
+/**
+ * dev_dax_is_dead() - has a device lost its memory?
+ * @dev_dax: the device
+ *
+ * Return: true from the time that its mappings are torn down
+ */
+bool dev_dax_is_dead(struct dev_dax *dev_dax)
+{
+	return READ_ONCE(dev_dax->life) != DEV_DAX_ALIVE;
+}
+EXPORT_SYMBOL_GPL(dev_dax_is_dead);
+
+/**
+ * run_dev_dax() - bring a device to life
+ * @dev_dax: its driver is ready
+ *
+ * Return: 0, or -ENXIO when its memory is lost meanwhile
+ */
+int run_dev_dax(struct dev_dax *dev_dax)
+{
+	guard(rwsem_read)(&dax_dev_rwsem);
+	if (dev_dax_is_dead(dev_dax))
+		return -ENXIO;
+	run_dax(dev_dax->dax_dev);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(run_dev_dax);

@@ -1,0 +1,441 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Forced release: the device has taken the memory, whoever uses it.
+
+The emulated device does not do that: a raw record tells the driver of it, and the
+device still lists the extent, which at the end of a test is asked back the usual
+way. The mock takes it first, and tells then.
+"""
+
+from guest import RELEASE, create_device, seed_device
+from lending import (ask_back, claimed_device, dc_region, device_base,
+                     extent_at, lend)
+from mock import BASE, FORCED_RELEASE, RECORD, Held, Mock, event_record
+from test_interfaces import dc_events
+from testlib import check, check_equal, test
+from vm import MIB
+
+BLOCK = 2 * MIB
+HALF_REGION = 512 * MIB
+
+# What a block of system RAM has.
+MEMORY_BLOCK = 128 * MIB
+
+TRACING = "/sys/kernel/tracing"
+KMEM = "/sys/bus/dax/drivers/kmem"
+TAG = "11111111-2222-3333-4444-555555555555"
+
+
+class Victim:
+    """A process that uses memory while that is taken away."""
+
+    def __init__(self, t, name, *arguments):
+        self.guest, self.path = t.guest, f"/tmp/victim.{name}"
+        words = " ".join(str(argument) for argument in arguments)
+        self.pid = int(t.guest.sh(
+            f"victim {words} </dev/null >{self.path} 2>&1 & echo $!"))
+        t.guest.until(f"victim {words}", lambda: "ready" in self.said(), 60)
+
+    def said(self):
+        """All that it has printed."""
+        return self.guest.read(self.path)
+
+    def signal(self, name):
+        """Send it a signal."""
+        self.guest.sh(f"kill -{name} {self.pid}")
+
+    def end(self, timeout=20):
+        """Wait for its end; what it said last."""
+        self.guest.until("the victim's end", lambda: not self.guest.exists(
+            f"/proc/{self.pid}"), timeout)
+        return self.said().splitlines()[-1]
+
+
+def listen(t):
+    """Start to listen for uevents."""
+    t.guest.sh("uevents >/tmp/uevents 2>&1 &")
+    t.guest.until("the listener", lambda: "listening" in t.guest.read(
+        "/tmp/uevents"))
+
+
+def take(t, region, ranges):
+    """Have the driver hear that the emulated device has taken (offset, length)
+    ranges: one chain. Returns when the driver is done."""
+    t.guest.sh("modprobe cxl_dc_record")
+    base, records = device_base(t, region), []
+    for i, (offset, length) in enumerate(ranges):
+        records.append(event_record(FORCED_RELEASE, Held(base + offset, length),
+                                    i + 1 < len(ranges)))
+    t.guest.write(f"{RECORD}/record",
+                  " ".join([t.guest.memdev(), *records]))
+
+
+def end(t, region, ranges):
+    """The emulated device gets back what it still lists."""
+    ask_back(t, region, ranges)
+    t.guest.until("release", lambda: not t.guest.device_ranges())
+    t.guest.check_invariant()
+    t.guest.sh("rmmod cxl_dc_record")
+
+
+def check_dead(t, device):
+    """A device that lost its memory can't be opened, nor bound again."""
+    output = device.mem("touch", 0)
+    check("No such device or address" in output, output)
+    device.unbind()
+    t.guest.write("/sys/bus/dax/drivers/device_dax/new_id", device.name)
+    check(not device.bound(), "a dead device has a driver again")
+    t.guest.write("/sys/bus/dax/drivers/device_dax/remove_id", device.name)
+    t.guest.write(device.attribute("size"), "0")
+    check_equal(device.size(), 0, "size")
+
+
+@test()
+def forced_while_mapped_by_several(t):
+    """Three processes of two threads each touch the memory: each thread gets
+    SIGBUS, nobody reads foreign data, nothing is answered; the same device
+    serves other memory afterwards."""
+    listen(t)
+    region = dc_region(t)
+    taken, other = (4 * BLOCK, 4 * BLOCK), (32 * BLOCK, BLOCK)
+    lend(t, region, [taken, other])
+    device = seed_device(t.guest, region)
+    device.claim_extent(extent_at(t, region, taken[0]))
+    device.bind()
+    victim = Victim(t, "mapped", "touch", device.node, taken[1], 3, 2)
+    before = t.guest.commands()
+    take(t, region, [taken])
+    check_equal(victim.end(), "6 threads, 6 SIGBUS, 0 wrong", "victims")
+    check_equal(t.guest.ranges(region), [other], "extents")
+    check_equal(t.guest.commands(), before, "commands")
+    check_dead(t, device)
+    t.guest.until("the event", lambda: len(dc_events(t)) >= 3)
+    check_equal(dc_events(t)[2:], [("forced-release", *taken)], "uevents")
+
+    device.claim_extent(extent_at(t, region, other[0]))
+    device.bind()
+    check_equal(device.mem("write", 0, BLOCK, 3), "written", "write")
+    device.give_back()
+    end(t, region, [taken, other])
+
+
+@test()
+def forced_while_opened(t):
+    """A process that has opened the device and not mapped it can't map it any
+    more."""
+    region = dc_region(t)
+    lend(t, region, [(0, 2 * BLOCK)])
+    device = claimed_device(t, region)
+    victim = Victim(t, "opened", "open", device.node)
+    take(t, region, [(0, 2 * BLOCK)])
+    victim.signal("USR1")
+    check_equal(victim.end(), "mmap: No such device or address", "mmap")
+    check_dead(t, device)
+    end(t, region, [(0, 2 * BLOCK)])
+
+
+@test()
+def forced_while_claimed(t):
+    """A claim ends with the memory: without a driver the device is free for
+    other memory at once, with one it is dead until that is unbound."""
+    region = dc_region(t)
+    ranges = [(0, BLOCK), (8 * BLOCK, BLOCK), (16 * BLOCK, 2 * BLOCK)]
+    lend(t, region, ranges)
+    device = seed_device(t.guest, region)
+    device.claim_extent(extent_at(t, region, 0))
+    bound = create_device(t.guest, region)
+    bound.claim_extent(extent_at(t, region, 8 * BLOCK))
+    bound.bind()
+    take(t, region, ranges[:2])
+    check_equal(t.guest.ranges(region), ranges[2:], "extents")
+    check_equal(device.size(), 0, "size")
+    check_equal(t.guest.read(device.attribute("extent")), "", "claim")
+    device.claim()
+    check_equal(device.size(), 2 * BLOCK, "size of the next claim")
+    device.give_back()
+    check_equal(bound.size(), BLOCK, "size of the dead device")
+    check_dead(t, bound)
+    end(t, region, ranges)
+
+
+@test()
+def forced_and_lent_again(t):
+    """What was taken is not accepted again while a dead device has its place;
+    then it is."""
+    region = dc_region(t)
+    lend(t, region, [(0, BLOCK)])
+    device = claimed_device(t, region)
+    take(t, region, [(0, BLOCK)])
+    ask_back(t, region, [(0, BLOCK)])
+    t.guest.until("release", lambda: not t.guest.device_ranges())
+    before, said = t.guest.commands(), t.guest.counters()
+    t.fabric.add(0, [(0, BLOCK)])
+    t.guest.wait_answered(before)
+    check_equal(t.guest.ranges(region), [], "extents")
+    reason = "refused (what was lent there before is still in use)"
+    check_equal(t.guest.counters()[reason] - said[reason], 1, reason)
+    check_dead(t, device)
+    lend(t, region, [(0, BLOCK)])
+    device.claim()
+    device.bind()
+    check_equal(device.mem("write", 0, BLOCK, 9), "written", "write")
+    device.give_back()
+    end(t, region, [(0, BLOCK)])
+
+
+@test()
+def forced_part_of_what_is_claimed(t):
+    """Some of a claimed extent is taken: all of it is dead, the rest goes back
+    by one Release; of an extent that nobody has, the rest stays."""
+    region = dc_region(t)
+    lend(t, region, [(0, 8 * BLOCK), (16 * BLOCK, 8 * BLOCK)])
+    device = seed_device(t.guest, region)
+    device.claim_extent(extent_at(t, region, 0))
+    device.bind()
+    victim = Victim(t, "part", "touch", device.node, 8 * BLOCK, 1, 1)
+    before = t.guest.commands()
+    take(t, region, [(2 * BLOCK, BLOCK), (18 * BLOCK, 2 * BLOCK)])
+    check_equal(victim.end(), "1 threads, 1 SIGBUS, 0 wrong", "victim")
+    check_equal(t.guest.ranges(region), [(16 * BLOCK, 2 * BLOCK),
+                                         (20 * BLOCK, 4 * BLOCK)], "extents")
+    check_equal(t.guest.commands()[RELEASE] - before[RELEASE], 1, "releases")
+    check_dead(t, device)
+    ask_back(t, region, [(16 * BLOCK, 2 * BLOCK), (20 * BLOCK, 4 * BLOCK)])
+    t.guest.wait_ranges(region, [])
+    end(t, region, [(18 * BLOCK, 2 * BLOCK)])
+
+
+@test()
+def forced_while_asked_back(t):
+    """Asked back while in use, and then taken: the request is done with."""
+    region = dc_region(t)
+    lend(t, region, [(0, 2 * BLOCK)])
+    device = claimed_device(t, region)
+    victim = Victim(t, "asked", "touch", device.node, 2 * BLOCK, 2, 2)
+    ask_back(t, region, [(0, 2 * BLOCK)])
+    t.guest.wait_state(extent_at(t, region, 0), "release-pending")
+    before = t.guest.commands()
+    take(t, region, [(0, 2 * BLOCK)])
+    check_equal(victim.end(), "4 threads, 4 SIGBUS, 0 wrong", "victims")
+    check_dead(t, device)
+    check_equal(t.guest.commands(), before, "commands")
+    end(t, region, [(0, 2 * BLOCK)])
+
+
+@test()
+def forced_while_pinned(t):
+    """Pages kept in a pipe can't be taken from it: the log says so, nothing of
+    that memory goes back or comes again before they are let go, and the driver
+    notices that by itself."""
+    region = dc_region(t)
+    lend(t, region, [(0, 4 * BLOCK)])
+    device = claimed_device(t, region)
+    victim = Victim(t, "pinned", "pin", device.node, 3)
+    begin = len(t.vm.log())
+    take(t, region, [(0, BLOCK)])
+    check_equal(t.guest.ranges(region), [], "extents")
+    t.guest.until("the log", lambda: "lost memory has pinned pages" in
+                  t.vm.log()[begin:])
+    check_equal(len(t.guest.device_ranges()), 1, "the device's list")
+    before = t.guest.commands()
+    t.fabric.release(0, [(2 * BLOCK, BLOCK)])
+    t.guest.until("the answer", lambda: t.guest.commands() != before)
+    check_equal(t.guest.commands()[RELEASE], before.get(RELEASE, 0), "releases")
+
+    victim.signal("KILL")
+    t.guest.until("release", lambda: not t.guest.device_ranges())
+    check_dead(t, device)
+    t.guest.sh("rmmod cxl_dc_record")
+
+
+def bind_kmem(t, device):
+    """Have kmem take a device, as movable memory; returns its node."""
+    t.guest.sh("modprobe kmem")
+    t.guest.write(f"{KMEM}/new_id", device.name)
+    if not device.bound():
+        t.guest.write(f"{KMEM}/bind", device.name)
+    if t.guest.read(device.attribute("state")) != "online_movable":
+        if t.guest.read(device.attribute("state")) != "unplugged":
+            t.guest.write(device.attribute("state"), "unplugged")
+        t.guest.write(device.attribute("state"), "online_movable")
+    return t.guest.number(device.attribute("target_node"))
+
+
+def unbind_kmem(t, device):
+    """Undo bind_kmem(); the memory must be gone."""
+    t.guest.write(f"{KMEM}/unbind", device.name)
+    t.guest.write(f"{KMEM}/remove_id", device.name)
+    t.guest.write(device.attribute("size"), "0")
+
+
+def kmem_region(t):
+    """A region with system RAM; the device, its node, what was lent."""
+    region = dc_region(t)
+    extent = (HALF_REGION, 2 * MEMORY_BLOCK)
+    lend(t, region, [extent])
+    device = seed_device(t.guest, region)
+    device.claim()
+    return region, device, bind_kmem(t, device), extent
+
+
+def watch_migration(t):
+    """Have the kernel note when it migrates pages."""
+    t.guest.write(f"{TRACING}/events/migrate/mm_migrate_pages/enable", 1)
+    t.guest.sh(f"echo > {TRACING}/trace")
+
+
+def migrated(t):
+    """How often the kernel has migrated pages since watch_migration()."""
+    count = t.guest.sh(f"grep -c mm_migrate_pages: {TRACING}/trace; true")
+    t.guest.write(f"{TRACING}/events/migrate/mm_migrate_pages/enable", 0)
+    return int(count)
+
+
+@test()
+def forced_while_system_ram(t):
+    """System RAM that is taken: its users get SIGBUS, nothing is migrated, the
+    memory is removed, and the device can be used again after that."""
+    region, device, node, extent = kmem_region(t)
+    victim = Victim(t, "ram", "ram", node, 8 * MIB, 2, 2)
+    watch_migration(t)
+    take(t, region, [extent])
+    check_equal(victim.end(60), "4 threads, 4 SIGBUS, 0 wrong", "victims")
+    t.guest.until("removal", lambda: t.guest.read(
+        device.attribute("state")) == "unplugged", 60)
+    check_equal(migrated(t), 0, "migrations")
+    check("kmem" not in t.guest.read("/proc/iomem"), "system RAM is left")
+    check_equal(t.guest.ranges(region), [], "extents")
+    check_equal(t.guest.refusal(device.attribute("state"), "online_movable"),
+                "ENXIO", "online again")
+    unbind_kmem(t, device)
+    end(t, region, [extent])
+
+    lend(t, region, [extent])
+    device.claim()
+    device.bind()
+    check_equal(device.mem("write", 0, BLOCK, 4), "written", "write")
+    device.give_back()
+    end_ordinary(t, region, extent)
+
+
+def end_ordinary(t, region, extent):
+    """Give back what was lent in the usual way."""
+    ask_back(t, region, [extent])
+    t.guest.wait_ranges(region, [])
+    t.guest.sh("rmmod kmem")
+
+
+@test()
+def forced_while_system_ram_is_pinned(t):
+    """Pinned pages of system RAM: their block stays and the log names it, the
+    other block goes; when they are let go the rest can be unplugged."""
+    region, device, node, extent = kmem_region(t)
+    victim = Victim(t, "ram-pinned", "ram-pin", node, 2)
+    begin = len(t.vm.log())
+    watch_migration(t)
+    take(t, region, [extent])
+    t.guest.until("the log", lambda: "bytes stay" in t.vm.log()[begin:], 90)
+    log = t.vm.log()[begin:]
+    check(f"{MEMORY_BLOCK} bytes stay" in log, "the log has no number")
+    check("stays: in use" in log, "the log does not name the block")
+    check_equal(migrated(t), 0, "migrations")
+    check_equal(t.guest.refusal(device.attribute("state"), "unplugged"),
+                "EBUSY", "unplug while pinned")
+    victim.signal("KILL")
+    victim.end()
+    t.guest.write(device.attribute("state"), "unplugged")
+    unbind_kmem(t, device)
+    end(t, region, [extent])
+    t.guest.sh("rmmod kmem")
+
+
+# What the mock can do: tags, and a device that really has taken the memory ------------
+
+
+def mock_region(t, extents):
+    """A region on a mock device that holds these and nothing else."""
+    mock = Mock(t.guest, 2)
+    mock.do("account", " ".join(f"-{start:#x}:{length:#x}"
+                                for start, length in mock.ranges()))
+    region = mock.create_region()
+    mock.chain(extents)
+    mock.check_agreement(region)
+    mock.clear()
+    return mock, region
+
+
+def at(block, blocks=1, tag=None):
+    """Some blocks of the mock's partition."""
+    start = BASE + block * BLOCK
+    return Held(start, blocks * BLOCK, tag) if tag else Held(start,
+                                                            blocks * BLOCK)
+
+
+def commands_after(mock, opcode):
+    """How many commands came since clear()."""
+    return mock.counters("commands").get(f"{opcode}h", 0)
+
+
+@test(machine="mock")
+def forced_part_of_a_tag(t):
+    """One of three extents of a tag is taken: the allocation is dead as a whole,
+    the others are released by one command."""
+    mock, region = mock_region(t, [at(0, 2, TAG), at(8, 1, TAG), at(4, 1, TAG),
+                                   at(20)])
+    device = seed_device(t.guest, region)
+    t.guest.write(device.attribute("uuid"), TAG)
+    device.bind()
+    mock.chain([at(8, 1, TAG)], "force")
+    check_equal(mock.account(), [at(20)], "account")
+    mock.check_agreement(region)
+    check_equal(commands_after(mock, "4803"), 1, "releases")
+    check_equal(commands_after(mock, "4802"), 0, "responses")
+    check_dead(t, device)
+    mock.chain([at(0, 1, TAG)])
+    check_equal(len(mock.account()), 2, "the tag can be lent again")
+    mock.check_clean(region)
+
+
+@test(machine="mock")
+def forced_all_of_a_tag(t):
+    """All extents of a tag are taken in one chain: nothing is answered."""
+    extents = [at(0, 2, TAG), at(8, 1, TAG), at(4, 1, TAG)]
+    mock, region = mock_region(t, extents)
+    device = seed_device(t.guest, region)
+    t.guest.write(device.attribute("uuid"), TAG)
+    mock.chain(extents, "force")
+    check_equal(mock.account(), [], "account")
+    check_equal(device.size(), 0, "size")
+    for opcode in ("4802", "4803"):
+        check_equal(commands_after(mock, opcode), 0, opcode)
+    mock.check_clean(region)
+
+
+@test(machine="mock")
+def forced_in_an_open_chain(t):
+    """In the middle of a chain of offers: what is held goes, the chain goes on
+    and is answered once, in its order."""
+    mock, region = mock_region(t, [at(0, 4), at(30)])
+    mock.chain([at(20), at(10)], "open")
+    mock.chain([at(1, 2)], "force")
+    check_equal(commands_after(mock, "4802"), 0, "responses")
+    mock.chain([at(15)])
+    check_equal(commands_after(mock, "4802"), 1, "responses")
+    check_equal([held.start for held in mock.account()],
+                [at(block).start for block in (0, 3, 10, 15, 20, 30)],
+                "account")
+    mock.check_clean(region)
+
+
+@test(machine="mock")
+def forced_where_nothing_is_held(t):
+    """Records for what is not held, in no partition, empty, or with another tag
+    harm nothing."""
+    mock, region = mock_region(t, [at(0, 4, TAG), at(30)])
+    held = mock.account()
+    other = TAG.replace("1", "9")
+    for extent in (at(100, 2), Held(0, BLOCK), Held(BASE, 0),
+                   Held(BASE, 1 << 63), at(0, 4, other), at(30, 1, other)):
+        mock.do("event", f"2 {extent}")
+        mock.check_agreement(region)
+    check_equal(mock.account(), held, "account")
+    mock.check_clean(region)
