@@ -5,11 +5,13 @@
 BUILD ?= build
 JOBS  ?= $(shell nproc)
 override BUILD := $(abspath $(BUILD))
-export BUILD JOBS KSRC FORCE ALL
+export BUILD JOBS KSRC FORCE ALL FUZZ_RUNS FUZZ_SECONDS
 
 RUN := python3 tools/testing/cxl/emulator/run.py
+FUZZ := python3 tools/testing/cxl/fuzz/run.py
 
-.PHONY: help demo check tree wip refresh series kernel cxl-test kunit guest-test lint shell bench \
+.PHONY: help demo check tree wip refresh series kernel cxl-test kunit guest-test lint fuzz fuzz-check \
+	fuzz-replay fuzz-merge shell bench \
 	clean setup
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
@@ -49,6 +51,18 @@ guest-test: cxl-test ## tests in QEMU: all, or T=name for one
 
 lint: wip ## W=1, sparse, checkpatch, kernel-doc
 	@scripts/lint
+
+fuzz: wip ## fuzz the extent core and the wire in user space (FUZZ_RUNS=1000000)
+	@$(FUZZ) runs
+
+fuzz-check: wip ## the same for FUZZ_SECONDS=60
+	@$(FUZZ) check
+
+fuzz-replay: wip ## run one input again, and print what it does (INPUT=file)
+	@$(FUZZ) replay $(INPUT)
+
+fuzz-merge: wip ## keep what the last run found in the corpus of this repository
+	@$(FUZZ) merge
 
 shell: kernel ## boot and hand over a console with the device attached
 	@$(RUN) shell
