@@ -76,6 +76,7 @@ enum core_object_state {
 	CORE_PREPARED,
 	CORE_PUBLISHED,
 	CORE_WITHDRAWN,
+	CORE_DEAD,
 };
 
 /**
@@ -83,6 +84,7 @@ enum core_object_state {
  * @node: node in struct core::objects
  * @state: can it be used?
  * @claimed: it is used
+ * @pinned: by somebody from whom it can't be taken
  * @asked: ->withdraw() was refused: nobody new can claim it
  * @flushed: CPU caches were invalidated since it was withdrawn
  * @nr: number of @dpa
@@ -92,6 +94,7 @@ struct core_object {
 	struct list_head node;
 	enum core_object_state state;
 	bool claimed;
+	bool pinned;
 	bool asked;
 	bool flushed;
 	unsigned int nr;
@@ -170,6 +173,7 @@ int core_prepare(struct cxl_extents *extents, struct cxl_allocation *alloc);
 void core_discard(struct cxl_extents *extents, struct cxl_allocation *alloc);
 int core_publish(struct cxl_extents *extents, struct cxl_allocation *alloc);
 int core_withdraw(struct cxl_extents *extents, struct cxl_allocation *alloc);
+int core_kill(struct cxl_extents *extents, struct cxl_allocation *alloc);
 void core_narrow(struct cxl_extents *extents, struct cxl_allocation *alloc);
 void core_remove(struct cxl_extents *extents, struct cxl_allocation *alloc);
 void core_invalidate(struct cxl_extents *extents,

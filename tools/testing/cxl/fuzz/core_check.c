@@ -15,7 +15,7 @@ static bool is_window(struct core *core, const struct cxl_extent_window *window)
 {
 	for (int w = 0; w < CORE_WINDOWS; w++)
 		if (core->window[w].mapped && &core->window[w].window == window)
-			return list_empty(&window->stale);
+			return true;
 	return false;
 }
 
@@ -23,14 +23,14 @@ static bool is_window(struct core *core, const struct cxl_extent_window *window)
 static void check_object(struct core *core, struct cxl_allocation *alloc)
 {
 	const struct core_object *object = alloc->realized;
-	bool withdrawn = alloc->state == CXL_ALLOCATION_WITHDRAWN;
+	bool withdrawn = alloc->state >= CXL_ALLOCATION_WITHDRAWN;
 
 	/* could not be published, and not be given back either */
 	if (!object) {
 		FUZZ_CHECK(withdrawn, "held, and unknown to DAX");
 		return;
 	}
-	FUZZ_CHECK(object->state == (withdrawn ? CORE_WITHDRAWN : CORE_PUBLISHED),
+	FUZZ_CHECK(withdrawn == (object->state != CORE_PUBLISHED),
 		   "DAX and the extent core don't agree on what can be used");
 	FUZZ_CHECK(withdrawn || object->nr == alloc->nr_extents,
 		   "DAX has not all of an allocation that can be used");
@@ -80,6 +80,7 @@ static void check_lists(struct core *core)
 {
 	struct cxl_extents *extents = &core->extents;
 	struct cxl_chain *chain = &extents->chain;
+	unsigned int strays = list_count_nodes(&extents->strays);
 	struct census census = {};
 
 	check_list(core, &extents->allocations, BIT(CXL_ALLOCATION_HELD), &census);
@@ -87,19 +88,23 @@ static void check_lists(struct core *core)
 					   BIT(CXL_ALLOCATION_WITHDRAWN), &census);
 	check_list(core, &extents->waiting, BIT(CXL_ALLOCATION_ASKED) |
 					    BIT(CXL_ALLOCATION_WITHDRAWN), &census);
+#ifdef FUZZ_FORCED
+	check_list(core, &extents->dying, BIT(CXL_ALLOCATION_DEAD), &census);
+#endif
 	FUZZ_CHECK(census.objects == list_count_nodes(&core->objects),
 		   "DAX has what is not held");
 	FUZZ_CHECK(chain->nr == list_count_nodes(&chain->extents) &&
 		   chain->nr <= extents->max_chain, "the chain is too long");
-	FUZZ_CHECK(extents->nr_strays == list_count_nodes(&extents->strays) &&
+	/* with what is left of those that the device has taken */
+	FUZZ_CHECK(extents->nr_strays <= strays &&
 		   extents->nr_strays <= extents->max_chain, "too many strays");
 	FUZZ_CHECK(RB_EMPTY_ROOT(&extents->checked.rb_root),
 		   "something was checked and never held");
 	FUZZ_CHECK(fuzz_kernel.live == census.extents + census.allocs +
-				       chain->nr + extents->nr_strays,
+				       chain->nr + strays,
 		   "%u objects are allocated, %u extents and %u allocations known",
-		   fuzz_kernel.live, census.extents + chain->nr +
-		   extents->nr_strays, census.allocs);
+		   fuzz_kernel.live, census.extents + chain->nr + strays,
+		   census.allocs);
 }
 
 static struct cxl_extent *to_extent(struct rb_node *node)
@@ -186,13 +191,23 @@ static void check_answered(struct core *core)
 	core->astray = !open || !list_is_singular(&core->offers);
 }
 
+/* What is dead is not held, and what the device left of it is not given back yet */
+static bool any_dead(struct core *core)
+{
+#ifdef FUZZ_FORCED
+	return !list_empty(&core->extents.dying);
+#else
+	return false;
+#endif
+}
+
 /** core_check() - after each operation */
 void core_check(struct core *core)
 {
 	check_tree(core);
 	check_lists(core);
 	check_answered(core);
-	if (core_is_sound(core))
+	if (core_is_sound(core) && !any_dead(core))
 		check_same(core);
 }
 
@@ -236,7 +251,7 @@ void core_check_asked(struct core *core, const struct cxl_extent_record *record,
 	struct core_extent *extent;
 	struct range asked;
 
-	if (!core_is_sound(core) || core->mixed ||
+	if (!core_is_sound(core) || core->mixed || any_dead(core) ||
 	    !in_one_partition(core, record))
 		return;
 	asked = core_range(record);

@@ -129,6 +129,26 @@ int core_withdraw(struct cxl_extents *extents, struct cxl_allocation *alloc)
 	return 0;
 }
 
+/* The device has taken it: only who has pinned it may touch it still */
+int core_kill(struct cxl_extents *extents, struct cxl_allocation *alloc)
+{
+	struct core_object *object = alloc->realized;
+	bool used;
+
+	if (!object)
+		return 0;
+	FUZZ_CHECK(object->state != CORE_PREPARED, "killed before it was visible");
+	used = object->claimed || object->state == CORE_DEAD;
+	object->asked = true;
+	if (object->claimed && object->pinned) {
+		object->state = CORE_DEAD;
+		return -EBUSY;
+	}
+	object->claimed = false;
+	object->state = CORE_WITHDRAWN;
+	return used;
+}
+
 void core_narrow(struct cxl_extents *extents, struct cxl_allocation *alloc)
 {
 	struct core_object *object = alloc->realized;
@@ -147,7 +167,7 @@ void core_remove(struct cxl_extents *extents, struct cxl_allocation *alloc)
 
 	if (!object)
 		return;
-	FUZZ_CHECK(object->state == CORE_WITHDRAWN || object->asked,
+	FUZZ_CHECK(object->state != CORE_PUBLISHED || object->asked,
 		   "removed without being withdrawn");
 	free_object(alloc);
 }

@@ -153,15 +153,34 @@ static void op_vanish(struct core *core)
 
 	if (!extent)
 		return;
+#ifndef FUZZ_FORCED
+	/* what a device lists around a held extent is not given back */
+	half = false;
+#endif
 	core_device_forget(core, extent, half);
 	core->vanished = true;
 }
 
-/*
- * Forced Release belongs here: as op_vanish(), but the device says so, by
- * cxl_extents_forced_record() with what it has forgotten, and nothing has vanished
- * then. ->kill() goes to core_dax.c, and what is dead is known to check_object().
- */
+/* The device takes something by force, and says so */
+#ifdef FUZZ_FORCED
+static void op_force(struct core *core)
+{
+	bool half = fuzz_byte(&core->input) & 1;
+	struct core_extent *extent = pick_accepted(core);
+	struct cxl_extent_record record;
+
+	if (!extent)
+		return;
+	record = extent->record;
+	if (half) {
+		record.start += record.len / CORE_BLOCK / 2 * CORE_BLOCK;
+		record.len -= record.start - extent->record.start;
+	}
+	record.more = false;
+	core_device_forget(core, extent, half);
+	cxl_extents_forced_record(&core->extents, &record);
+}
+#endif
 
 /* Operations: what this host does -------------------------------------------- */
 
@@ -239,11 +258,13 @@ static void op_retry(struct core *core)
 
 static void op_claim(struct core *core)
 {
-	struct core_object *object = core_dax_pick(core, false,
-						   fuzz_byte(&core->input) % 8);
+	u8 how = fuzz_byte(&core->input);
+	struct core_object *object = core_dax_pick(core, false, how % 8);
 
-	if (object)
-		object->claimed = true;
+	if (!object)
+		return;
+	object->claimed = true;
+	object->pinned = how & BIT(7);
 }
 
 static void op_give_up(struct core *core)
@@ -350,6 +371,10 @@ static const struct {
 	{ op_abandon, "abandon" },
 	{ op_vanish, "vanish" },
 	{ op_settle, "settle" },
+#ifdef FUZZ_FORCED
+	{ op_force, "force" },
+	{ op_force, "force" },
+#endif
 	/* new ones last: what an input means would change */
 };
 
