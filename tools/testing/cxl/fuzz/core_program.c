@@ -178,6 +178,8 @@ static void op_force(struct core *core)
 	}
 	record.more = false;
 	core_device_forget(core, extent, half);
+	/* with another tag only the list decides, and that may fail to be read */
+	core->vanished |= core->mixed;
 	cxl_extents_forced_record(&core->extents, &record);
 }
 #endif
