@@ -34,6 +34,7 @@ import test_forced      # noqa: F401 pylint: disable=unused-import
 import test_order       # noqa: F401 pylint: disable=unused-import
 import test_mock         # noqa: F401 pylint: disable=unused-import
 import test_allocations  # noqa: F401 pylint: disable=unused-import
+import test_faults       # noqa: F401 pylint: disable=unused-import
 import test_random       # noqa: F401 pylint: disable=unused-import
 
 
