@@ -7,31 +7,17 @@ from costs import BLOCK, blocks
 from guest import CXL, MODULES, seed_device
 from lending import ask_back, dc_region, lend, take_back
 from testlib import check, check_equal, test
+from users import dc_events, listen
 from vm import GuestError, MIB
 
 TRACING = "/sys/kernel/tracing"
 RAW_ALLOW_ALL = "/sys/kernel/debug/cxl/mbox/raw_allow_all"
 
 
-def dc_events(t):
-    """The Dynamic Capacity events among the uevents so far."""
-    events = []
-    for line in t.guest.read("/tmp/uevents").splitlines():
-        words = line.split()
-        event = dict(word.split("=", 1) for word in words if "=" in word)
-        if "CXL_DC_EVENT" in event:
-            check(words[0].startswith("change@"), f"uevent {words[0]}")
-            events.append((event["CXL_DC_EVENT"], int(event["OFFSET"], 0),
-                           int(event["LENGTH"], 0)))
-    return events
-
-
 @test()
 def uevents(t):
     """User space hears when capacity comes, is asked for, and goes."""
-    t.guest.sh("uevents >/tmp/uevents 2>&1 &")
-    t.guest.until("the listener", lambda: "listening" in t.guest.read(
-        "/tmp/uevents"))
+    listen(t.guest)
     region = dc_region(t)
     extent = (4 * BLOCK, 2 * BLOCK)
     lend(t, region, [extent])
@@ -43,8 +29,8 @@ def uevents(t):
     t.guest.wait_ranges(region, [])
     expected = [(event, *extent)
                 for event in ("add", "release-request", "released")]
-    t.guest.until("the last uevent", lambda: len(dc_events(t)) >= 3)
-    check_equal(dc_events(t), expected, "uevents")
+    t.guest.until("the last uevent", lambda: len(dc_events(t.guest)) >= 3)
+    check_equal(dc_events(t.guest), expected, "uevents")
 
 
 @test()

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Those who use memory: a process that keeps it, the drivers of DAX devices,
+and user space that listens."""
+
+from guest import CXL
+from testlib import check, check_equal
+
+DAX_DRIVERS = "/sys/bus/dax/drivers"
+MEMORY = "/sys/devices/system/memory"
+UEVENTS = "/tmp/uevents"
+
+
+class Keeper:
+    """A process that has memory, and looks at it when it is told to."""
+
+    def __init__(self, guest, what, length):
+        """what: a device node, or "node:1" for memory of a NUMA node."""
+        self.guest = guest
+        self.output = f"/tmp/keep.{what.replace('/', '.')}"
+        self.pid = int(guest.sh(f"keep {what} {length} </dev/null "
+                                f">{self.output} 2>&1 & echo $!"))
+        guest.until(f"a user of {what}", lambda: self._said() == ["kept"])
+
+    def _said(self):
+        return self.guest.read(self.output).split("\n")
+
+    def _signal(self, name):
+        """Send a signal; return what it says to that."""
+        before = len(self._said())
+        self.guest.sh(f"kill -{name} {self.pid}")
+        self.guest.until("the keeper's word",
+                         lambda: len(self._said()) > before)
+        return self._said()[-1]
+
+    def look(self):
+        """What it finds in its mapping: "intact", "changed..." or "SIGBUS"."""
+        return self._signal("USR1")
+
+    def pin(self):
+        """Have it pin its first page, or unpin it."""
+        return self._signal("USR2")
+
+    def end(self):
+        """End it; returns when its memory is free."""
+        self.guest.sh(f"kill {self.pid}")
+        self.guest.until("the keeper's end", lambda: not self.guest.exists(
+            f"/proc/{self.pid}"))
+
+
+def bind_to(device, driver):
+    """Have a driver take a DAX device: kmem takes any, the others the ones
+    they are told of."""
+    path = f"{DAX_DRIVERS}/{driver}"
+    if driver != "kmem":
+        device.guest.write(f"{path}/new_id", device.name)
+    if not device.bound():
+        device.guest.write(f"{path}/bind", device.name)
+    check_equal(device.guest.sh(f"basename $(readlink {device.path}/driver)"),
+                driver, "driver")
+
+
+def unbind_from(device, driver):
+    """Take a DAX device from its driver."""
+    path = f"{DAX_DRIVERS}/{driver}"
+    device.guest.write(f"{path}/unbind", device.name)
+    if driver != "kmem":
+        device.guest.write(f"{path}/remove_id", device.name)
+
+
+def memory_blocks(guest, start, length):
+    """The directories of the memory blocks of a range of host addresses."""
+    size = int(guest.read(f"{MEMORY}/block_size_bytes"), 16)
+    return [f"{MEMORY}/memory{number}"
+            for number in range(start // size, (start + length) // size)]
+
+
+def host_base(guest, region):
+    """The host address at which a region starts."""
+    return guest.number(f"{CXL}/{region.name}/resource")
+
+
+def forget_ids(devices):
+    """device_dax takes these no more by itself: a name outlives its device."""
+    for device in devices:
+        device.guest.write(f"{DAX_DRIVERS}/device_dax/remove_id", device.name)
+
+
+def listen(guest):
+    """Start to listen to uevents."""
+    guest.sh(f"uevents >{UEVENTS} 2>&1 &")
+    guest.until("the listener", lambda: "listening" in guest.read(UEVENTS))
+
+
+def dc_events(guest):
+    """The Dynamic Capacity events among the uevents so far: [(event, offset,
+    length)]."""
+    events = []
+    for line in guest.read(UEVENTS).splitlines():
+        words = line.split()
+        event = dict(word.split("=", 1) for word in words if "=" in word)
+        if "CXL_DC_EVENT" in event:
+            check(words[0].startswith("change@"), f"uevent {words[0]}")
+            events.append((event["CXL_DC_EVENT"], int(event["OFFSET"], 0),
+                           int(event["LENGTH"], 0)))
+    return events
+
+
