@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Something goes away under memory that is held, in each of its states.
+
+What can go is a table. On the emulated device each entry meets one region with
+an extent in every state at once; after it nothing is held, whoever had memory
+mapped gets SIGBUS and nothing else, and all works again when it is back.
+Chains that are open meanwhile are shown on the mock device.
+"""
+
+from costs import BLOCK, blocks
+from guest import CXL, DAX, MODULES, PCI_DRIVER, create_device, seed_device
+from lending import ask_back, dc_region, extent_at, lend
+from testlib import check, check_equal, test
+from users import Keeper, bind_to, forget_ids
+
+BUS = "/sys/bus/cxl/drivers"
+PCI = "/sys/bus/pci"
+BOUND_SECONDS = 60
+
+MODULE_USERS = {"cxl_mem": ("cxl_pci",), "cxl_port": ("cxl_pci", "cxl_mem")}
+
+AVAILABLE, CLAIMED, MAPPED, ASKED, MAPPED_ASKED = blocks(5, stride=2)
+
+
+# What goes
+
+
+def unbind(t, driver, name):
+    """Unbind a device of the CXL bus, unless that has happened already."""
+    t.vm.run(f"attr {BUS}/{driver}/unbind {name}", BOUND_SECONDS)
+    check(not t.guest.exists(f"{CXL}/{name}/driver"), f"{name} is bound")
+
+
+def region_driver(t):
+    """the region's driver"""
+    for name in t.guest.names(CXL, "region*"):
+        unbind(t, "cxl_region", name)
+
+
+def region(t):
+    """the region"""
+    t.guest.destroy_regions()
+
+
+def wait_detached(t):
+    """An endpoint that goes takes the memory device's driver along, from a
+    work queue."""
+    t.guest.until("the memory device's driver to go", lambda: t.vm.run(
+        f"ls -d {CXL}/mem*/driver")[0])
+
+
+def endpoint(t):
+    """the endpoint's driver"""
+    for name in t.guest.names(CXL, "endpoint*"):
+        unbind(t, "cxl_port", name)
+        wait_detached(t)
+
+
+def port(t):
+    """the driver of the port above the endpoint"""
+    for name in t.guest.names(CXL, "port*"):
+        unbind(t, "cxl_port", name)
+        wait_detached(t)
+
+
+def memdev(t):
+    """the memory device's driver"""
+    for name in t.guest.names(CXL, "mem*"):
+        unbind(t, "cxl_mem", name)
+
+
+def pci_driver(t):
+    """the driver of the PCI device"""
+    for name in t.guest.names(PCI_DRIVER, "0000:*"):
+        t.guest.sh(f"echo {name} > {PCI_DRIVER}/unbind", BOUND_SECONDS)
+
+
+def pci_device(t):
+    """the PCI device"""
+    for name in t.guest.names(PCI_DRIVER, "0000:*"):
+        t.guest.sh(f"echo 1 > {PCI}/devices/{name}/remove", BOUND_SECONDS)
+
+
+def module(name):
+    """What goes is a module, after those that use it."""
+    def go(t):
+        t.guest.sh("".join(
+            f"! grep -q '^{each} ' /proc/modules || rmmod {each} || exit 1\n"
+            for each in (*MODULE_USERS.get(name, ()), name)), BOUND_SECONDS)
+    go.__name__ = name
+    go.__doc__ = f"module {name}"
+    return go
+
+
+GOING = [region_driver, region, endpoint, port, memdev, pci_driver, pci_device,
+         *map(module, ("dax_cxl", "cxl_mem", "cxl_port", "cxl_pci",
+                       "cxl_acpi"))]
+
+
+def bind_rest(guest, names="port* mem* endpoint*"):
+    """Bind what has no driver, ports first; the names of what has none yet."""
+    return guest.sh(
+        f"cd {CXL}; for d in {names}; do "
+        "[ -e $d ] && [ ! -e $d/driver ] || continue; "
+        "case $d in mem*) m=cxl_mem;; *) m=cxl_port;; esac; "
+        f"attr {BUS}/$m/bind $d >/dev/null || echo $d; done", BOUND_SECONDS)
+
+
+def bring_back(t):
+    """Load what is not loaded, find and bind what is not bound."""
+    t.guest.sh("".join(f"modprobe {name} || exit 1\n" for name in MODULES),
+               BOUND_SECONDS)
+    t.guest.sh(f"echo 1 > {PCI}/rescan; cd {PCI}/devices; for d in *; do "
+               "[ $(cat $d/class) = 0x050210 ] && [ ! -e $d/driver ] && "
+               f"echo $d > {PCI_DRIVER}/bind; done; true", BOUND_SECONDS)
+    t.guest.until("a memory device", lambda: t.guest.names(CXL, "mem*"))
+    t.guest.until("all drivers", lambda: bind_rest(t.guest) == "")
+    t.guest.wait_memdev()
+
+
+# The states of the memory
+
+
+def claim(t, lent, device, extent):
+    """Have a device claim the extent at its place."""
+    device.claim_extent(extent_at(t, lent, extent[0]))
+    return device
+
+
+def in_every_state(t):
+    """A region with an extent in each state; returns those who have one
+    mapped."""
+    lent = dc_region(t)
+    lend(t, lent, [AVAILABLE, CLAIMED, MAPPED, ASKED, MAPPED_ASKED])
+    devices = [seed_device(t.guest, lent)]
+    devices += [create_device(t.guest, lent) for _ in range(3)]
+    forget_ids(devices)
+    keepers = []
+    for device, extent in zip(devices, (CLAIMED, ASKED, MAPPED, MAPPED_ASKED)):
+        claim(t, lent, device, extent)
+        if extent in (MAPPED, MAPPED_ASKED):
+            bind_to(device, "device_dax")
+            keepers.append(Keeper(t.guest, device.node, BLOCK))
+    ask_back(t, lent, [ASKED, MAPPED_ASKED])
+    for extent in (ASKED, MAPPED_ASKED):
+        t.guest.wait_state(extent_at(t, lent, extent[0]), "release-pending")
+    return keepers
+
+
+def check_nothing_left(t):
+    """No extent is shown, no device of a region is there; the device, if there
+    is a driver to ask it by, lists nothing."""
+    t.guest.until("the extents to go", lambda: not t.guest.extents())
+    t.guest.until("the DAX devices to go", lambda: not t.guest.names(DAX, "*"))
+    if t.guest.names(CXL, "mem*"):
+        t.guest.until("the device's list to be empty",
+                      lambda: not t.guest.device_ranges())
+
+
+def check_works(t):
+    """A new region can be lent memory, which is claimed and written."""
+    t.guest.destroy_regions()
+    lent = dc_region(t)
+    check_equal(t.guest.ranges(lent), [], "extents of a new region")
+    lend(t, lent, [MAPPED, MAPPED_ASKED])
+    for extent, device in zip((MAPPED, MAPPED_ASKED),
+                              (seed_device(t.guest, lent),
+                               create_device(t.guest, lent))):
+        claim(t, lent, device, extent)
+        device.bind()
+        check_equal(device.mem("write", 0, BLOCK, 8), "written", "write")
+
+
+def check_end(t, keepers):
+    """What went is brought back, the memory lent and written anew. Those who
+    had it mapped see nothing of that."""
+    for keeper in keepers:
+        check(keeper.look() in ("SIGBUS", "intact"), "data changed")
+    bring_back(t)
+    check_equal(t.guest.device_ranges(), [], "the device's list")
+    check_equal(t.guest.extents(), [], "extents")
+    check_works(t)
+    for keeper in keepers:
+        check_equal(keeper.look(), "SIGBUS", "memory of a dead device")
+        keeper.end()
+
+
+def surprise(go):
+    """A test: one thing goes."""
+    def run(t):
+        keepers = in_every_state(t)
+        go(t)
+        check_nothing_left(t)
+        check_end(t, keepers)
+    run.__name__ = f"surprise_{go.__name__}"
+    run.__doc__ = (f"Memory in every state, and {go.__doc__} goes and comes "
+                   "back.")
+    test()(run)
+
+
+for thing in GOING:
+    surprise(thing)
+
+
+# In which order a machine is taken apart. Each begins with another thing, and
+# finds that some of what follows has gone with it.
+ORDERS = {
+    "top_down": (module("dax_cxl"), region_driver, endpoint, memdev,
+                 pci_driver, module("cxl_acpi")),
+    "bottom_up": (pci_driver, memdev, endpoint, port, region_driver,
+                  module("dax_cxl")),
+    "inside_out": (endpoint, region_driver, module("dax_cxl"), memdev,
+                   pci_device, module("cxl_port")),
+    "outside_in": (memdev, module("cxl_acpi"), module("cxl_mem"),
+                   module("dax_cxl"), pci_device),
+    "modules": (module("cxl_acpi"), module("cxl_pci"), module("cxl_mem"),
+                module("cxl_port"), module("dax_cxl")),
+    "region_first": (region, module("dax_cxl"), port, pci_driver),
+}
+
+
+def surprise_order(name, order):
+    """A test: several things go, one after the other."""
+    def run(t):
+        keepers = in_every_state(t)
+        for go in order:
+            go(t)
+        check_nothing_left(t)
+        check_end(t, keepers)
+    run.__name__ = f"surprise_order_{name}"
+    run.__doc__ = "The machine is taken apart: " + ", ".join(
+        go.__doc__ for go in order) + "."
+    test()(run)
+
+
+for title, things in ORDERS.items():
+    surprise_order(title, things)
+
+
+@test()
+def surprise_device_dax(t):
+    """device_dax can't be unloaded while a process has memory mapped, which
+    stays as it is; then it goes, and the claims stay."""
+    keepers = in_every_state(t)
+    status, _ = t.vm.run("rmmod device_dax", BOUND_SECONDS)
+    check(status, "device_dax was unloaded under a mapping")
+    for keeper in keepers:
+        check_equal(keeper.look(), "intact", "mapped memory")
+        keeper.end()
+    before = t.guest.extents()
+    t.guest.sh("rmmod device_dax", BOUND_SECONDS)
+    check_equal(t.guest.extents(), before, "extents")
+    t.guest.check_invariant()
+    t.guest.load(["device_dax"])
+    t.guest.destroy_regions()
+    check_nothing_left(t)
+    check_works(t)
+
+
+@test()
+def surprise_offer_while_away(t):
+    """What is offered while the PCI device has no driver is answered when it
+    has one again, before anything else can be lent."""
+    keepers = in_every_state(t)
+    pci_driver(t)
+    t.fabric.add(0, [(100 * BLOCK, BLOCK), (102 * BLOCK, BLOCK)])
+    bring_back(t)
+    t.guest.wait_answered({})
+    check_end(t, keepers)
