@@ -147,3 +147,13 @@ def build_initramfs(build, modroot, target):
     archive.file("init", (GUEST_SOURCES / "init").read_bytes(), 0o755)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(archive.finish())
+
+
+def append_kernel(kernel, target):
+    """Give an initramfs, in a second archive, what kexec starts: a kernel, and
+    the initramfs as it was."""
+    before = target.read_bytes()
+    archive = Cpio()
+    archive.file("kexec/kernel", kernel.read_bytes())
+    archive.file("kexec/initramfs", before)
+    target.write_bytes(before + archive.finish())

@@ -29,12 +29,16 @@ from vm import QMPError, VMError
 import test_regions      # noqa: F401 pylint: disable=unused-import
 import test_extents      # noqa: F401 pylint: disable=unused-import
 import test_lifecycle    # noqa: F401 pylint: disable=unused-import
+import test_remembered   # noqa: F401 pylint: disable=unused-import
+import test_surprise     # noqa: F401 pylint: disable=unused-import
+import test_system       # noqa: F401 pylint: disable=unused-import
 import test_interfaces   # noqa: F401 pylint: disable=unused-import
 import test_forced      # noqa: F401 pylint: disable=unused-import
 import test_order       # noqa: F401 pylint: disable=unused-import
 import test_mock         # noqa: F401 pylint: disable=unused-import
 import test_allocations  # noqa: F401 pylint: disable=unused-import
 import test_faults       # noqa: F401 pylint: disable=unused-import
+import test_surprise_mock  # noqa: F401 pylint: disable=unused-import
 import test_random       # noqa: F401 pylint: disable=unused-import
 
 

@@ -22,7 +22,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from initramfs import SetupError, build_initramfs
+from initramfs import SetupError, append_kernel, build_initramfs
 
 MIB = 1 << 20
 BOOT_SECONDS = 120
@@ -235,6 +235,9 @@ class VM:
         self.kind = kind
         self.build = build or build_directory()
         self.shell = shell
+
+        # Whether /kexec has what `kexec` needs, from the next start() on.
+        self.kexec = False
         self.log_path = self.build / "run" / f"{name or kind}.log"
         self._process = None
         self._agent = None
@@ -273,8 +276,11 @@ class VM:
         modroot, target = "modroot", "initramfs.gz"
         if self.kind == "mock":
             modroot, target = "modroot-mock", "initramfs-mock.gz"
-        build_initramfs(self.build, modroot, self.build / "run" / target)
-        return self.build / "run" / target
+        path = self.build / "run" / target
+        build_initramfs(self.build, modroot, path)
+        if self.kexec:
+            append_kernel(self._kernel(), path)
+        return path
 
     def _serial_arguments(self):
         """ttyS0: the log, or the terminal in shell mode; ttyS1: the agent."""
@@ -369,10 +375,10 @@ class VM:
         self.qmp.command("system_reset")
         self._agent.wait_ready()
 
-    def reboot(self):
+    def reboot(self, command="reboot -f"):
         """Reboot from inside, as a user would."""
         self._agent.forget()
-        self._agent.run("(sleep 0.2; reboot -f) >/dev/null 2>&1 &", 10)
+        self._agent.run(f"(sleep 0.2; {command}) >/dev/kmsg 2>&1 &", 10)
         self._agent.wait_ready()
 
     def run(self, script, timeout=30):
