@@ -12,6 +12,7 @@ FUZZ := python3 tools/testing/cxl/fuzz/run.py
 
 .PHONY: help demo check tree wip refresh series kernel cxl-test kunit guest-test lint fuzz fuzz-check \
 	fuzz-replay fuzz-merge shell bench \
+.PHONY: help demo check tree wip refresh series kernel cxl-test kunit guest-test stress lint shell bench \
 	clean setup
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
@@ -48,6 +49,9 @@ kunit: wip ## KUnit suites, built in, in a kernel of their own
 
 guest-test: cxl-test ## tests in QEMU: all, or T=name for one
 	@$(RUN) test $(T)
+
+stress: cxl-test ## many at once on three devices: STRESS_SECONDS=120, STRESS_SEED=
+	@$(RUN) test stress
 
 lint: wip ## W=1, sparse, checkpatch, kernel-doc
 	@scripts/lint

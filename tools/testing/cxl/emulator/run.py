@@ -40,6 +40,7 @@ import test_allocations  # noqa: F401 pylint: disable=unused-import
 import test_faults       # noqa: F401 pylint: disable=unused-import
 import test_surprise_mock  # noqa: F401 pylint: disable=unused-import
 import test_random       # noqa: F401 pylint: disable=unused-import
+import test_stress       # noqa: F401 pylint: disable=unused-import
 
 
 def first_line(text):
