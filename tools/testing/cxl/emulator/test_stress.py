@@ -158,7 +158,7 @@ class Emulated:
         output = self.guest.sh(
             f"cd {CXL}; for e in endpoint*; do "
             f"case $(readlink $e/uport) in */{self.memdev}) cd $e; "
-            "for d in decoder*; do r=$(cat $d/region); [ -n \"$r\" ] && "
+            "for d in decoder*.*; do r=$(cat $d/region); [ -n \"$r\" ] && "
             f"echo $(cat $d/dpa_resource) {CXL}/dax_$r; done;; esac; done; "
             "true")
         found = []

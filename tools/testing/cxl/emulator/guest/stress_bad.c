@@ -73,6 +73,9 @@ static void show_quirk(struct unit *unit)
 void misbehave(struct unit *unit)
 {
 	unit->was_bad = true;
+	/* what still waits for an answer is stuck, and all that comes after it */
+	if (percent(50))
+		mock(unit, "pending", "drop");
 	switch (chance(3)) {
 	case 0:
 		fail_command(unit);

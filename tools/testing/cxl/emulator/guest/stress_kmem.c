@@ -107,16 +107,12 @@ static void use_kmem_once(struct slot *slot)
 {
 	unsigned int begun = slot->begun;
 	struct name dax;
-	char path[96];
 
 	if (!own_dax(slot, &dax))
 		return;
+	/* `new_id` would let kmem have every device that is claimed and not bound */
 	if (!claim_some(slot, dax.text)) {
-		int rc = write_file(KMEM "/new_id", dax.text);
-
-		snprintf(path, sizeof(path), DAX "/%.31s/driver", dax.text);
-		note("kmem takes %s: %d", dax.text, rc);
-		if (!count(KMEM_BIND, rc ?: exists(path) ? 0 : -ENXIO))
+		if (!act(KMEM_BIND, dax.text, KMEM "/bind"))
 			use_bound(dax.text);
 		unbind_dax(slot, dax.text, begun, KMEM);
 	}
