@@ -133,7 +133,7 @@ void disturb(void *argument)
 	struct unit *unit = argument;
 
 	while (go_on()) {
-		doze(3000);
+		doze(8000);
 		if (!*unit->name && !await_kmem())
 			continue;
 		disturb_once(unit);
@@ -167,7 +167,7 @@ void reload(void *unused)
 {
 	(void)unused;
 	while (go_on()) {
-		doze(6000);
+		doze(12000);
 		if (!await_kmem())
 			continue;
 		reload_once();

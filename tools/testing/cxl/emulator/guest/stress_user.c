@@ -197,6 +197,6 @@ void use(void *unused)
 
 		if (slot->present && find_dax(slot, &dax))
 			use_once(slot, dax.text, begun);
-		doze(20);
+		doze(40);
 	}
 }
