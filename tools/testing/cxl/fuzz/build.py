@@ -92,16 +92,10 @@ def link_headers(include):
         path.symlink_to(LINUX / "include" / name)
 
 
-def forced():
-    """Is there a kernel tree that knows of Forced Release?"""
-    known = "cxl_extents_forced_record" in (CORE / "extent.h").read_text()
-    return ["-DFUZZ_FORCED"] if known else []
-
-
 def compile_one(job):
     source, target = job
     flags = ["-I", HERE / "include", "-I", OUT / "include", "-I", HERE, "-I", CORE]
-    done = subprocess.run(["clang", *CFLAGS, *forced(), *flags, "-c", HERE / source, "-o", target],
+    done = subprocess.run(["clang", *CFLAGS, *flags, "-c", HERE / source, "-o", target],
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, check=False)
     return done.returncode, done.stdout

@@ -88,9 +88,7 @@ static void check_lists(struct core *core)
 					   BIT(CXL_ALLOCATION_WITHDRAWN), &census);
 	check_list(core, &extents->waiting, BIT(CXL_ALLOCATION_ASKED) |
 					    BIT(CXL_ALLOCATION_WITHDRAWN), &census);
-#ifdef FUZZ_FORCED
 	check_list(core, &extents->dying, BIT(CXL_ALLOCATION_DEAD), &census);
-#endif
 	FUZZ_CHECK(census.objects == list_count_nodes(&core->objects),
 		   "DAX has what is not held");
 	FUZZ_CHECK(chain->nr == list_count_nodes(&chain->extents) &&
@@ -194,11 +192,7 @@ static void check_answered(struct core *core)
 /* What is dead is not held, and what the device left of it is not given back yet */
 static bool any_dead(struct core *core)
 {
-#ifdef FUZZ_FORCED
 	return !list_empty(&core->extents.dying);
-#else
-	return false;
-#endif
 }
 
 /** core_check() - after each operation */

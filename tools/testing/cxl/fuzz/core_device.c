@@ -426,9 +426,7 @@ const struct cxl_extent_ops core_ops = {
 	.discard = core_discard,
 	.publish = core_publish,
 	.withdraw = core_withdraw,
-#ifdef FUZZ_FORCED
 	.kill = core_kill,
-#endif
 	.narrow = core_narrow,
 	.remove = core_remove,
 	.invalidate = core_invalidate,

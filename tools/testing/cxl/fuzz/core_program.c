@@ -153,16 +153,11 @@ static void op_vanish(struct core *core)
 
 	if (!extent)
 		return;
-#ifndef FUZZ_FORCED
-	/* what a device lists around a held extent is not given back */
-	half = false;
-#endif
 	core_device_forget(core, extent, half);
 	core->vanished = true;
 }
 
 /* The device takes something by force, and says so */
-#ifdef FUZZ_FORCED
 static void op_force(struct core *core)
 {
 	bool half = fuzz_byte(&core->input) & 1;
@@ -182,7 +177,6 @@ static void op_force(struct core *core)
 	core->vanished |= core->mixed;
 	cxl_extents_forced_record(&core->extents, &record);
 }
-#endif
 
 /* Operations: what this host does -------------------------------------------- */
 
@@ -373,10 +367,8 @@ static const struct {
 	{ op_abandon, "abandon" },
 	{ op_vanish, "vanish" },
 	{ op_settle, "settle" },
-#ifdef FUZZ_FORCED
 	{ op_force, "force" },
 	{ op_force, "force" },
-#endif
 	/* new ones last: what an input means would change */
 };
 
