@@ -8,6 +8,12 @@ BUILD=$(realpath -m "${BUILD:-$ROOT/build}")
 JOBS=${JOBS:-$(nproc)}
 LINUX=$BUILD/linux
 CCACHE_DIR=$BUILD/ccache
+
+# KERNEL_FLAVOUR=kasan or kcsan: the kernel of kernel-$KERNEL_FLAVOUR.config, with
+# modules of its own, beside the usual one.
+FLAVOUR=${KERNEL_FLAVOUR:+-$KERNEL_FLAVOUR}
+KERNEL=$BUILD/kernel$FLAVOUR
+MODROOT=$BUILD/modroot$FLAVOUR
 export ROOT BUILD JOBS LINUX CCACHE_DIR
 
 die() {
@@ -15,6 +21,13 @@ die() {
 	shift
 	[ $# -eq 0 ] || printf '  %s\n' "$@" >&2
 	exit 1
+}
+
+# watched DIRECTORIES: make's arguments that have KCSAN look at the objects in these
+# directories only. The variable is expanded in each directory, and wins over its Makefile.
+watched() {
+	[ "$FLAVOUR" != -kcsan ] ||
+		printf 'KCSAN_SANITIZE=$(if $(filter %s,$(obj)),y,n)' "$1"
 }
 
 TICKER=

@@ -3,7 +3,8 @@
 """Test, show and try the CXL Dynamic Capacity driver on an emulated device.
 
 The kernel is $BUILD/kernel/arch/x86/boot/bzImage, its modules are in
-$BUILD/modroot; BUILD defaults to build/ at the top of the repository.
+$BUILD/modroot; BUILD defaults to build/ at the top of the repository. With
+KERNEL_FLAVOUR=kasan they are in kernel-kasan and modroot-kasan (flavour.py).
 """
 
 import argparse
@@ -39,6 +40,7 @@ import test_mock         # noqa: F401 pylint: disable=unused-import
 import test_allocations  # noqa: F401 pylint: disable=unused-import
 import test_faults       # noqa: F401 pylint: disable=unused-import
 import test_surprise_mock  # noqa: F401 pylint: disable=unused-import
+import test_concurrent   # noqa: F401 pylint: disable=unused-import
 import test_random       # noqa: F401 pylint: disable=unused-import
 import test_stress       # noqa: F401 pylint: disable=unused-import
 

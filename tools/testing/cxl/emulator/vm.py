@@ -23,13 +23,15 @@ import time
 from pathlib import Path
 
 from initramfs import SetupError, append_kernel, build_initramfs
+from flavour import SUFFIX, flavour
+from initramfs import SetupError, build_initramfs
 
 MIB = 1 << 20
 BOOT_SECONDS = 120
 DEVICE = "/machine/peripheral/dcd0"
 
 # Slower hosts, and kernels with KASAN, scale every limit with one number.
-SLOWNESS = float(os.environ.get("HARNESS_SLOWNESS", "1"))
+SLOWNESS = float(os.environ.get("HARNESS_SLOWNESS", "1")) * flavour().slowness
 
 
 class VMError(Exception):
@@ -121,11 +123,14 @@ class FabricManager:
 def memory_arguments(kind):
     """QEMU's arguments for ordinary memory: cxl_test wants more of it, and two
     NUMA nodes."""
+    more = flavour().memory
     if kind != "mock":
-        return ["-m", "1G,maxmem=8G,slots=4", "-smp", "2"]
-    nodes = ["-m", "4G,maxmem=12G,slots=4", "-smp", "2,sockets=2"]
+        return ["-m", f"{more}G,maxmem={8 * more}G,slots=4", "-smp", "2"]
+    size = 2 * more
+    nodes = ["-m", f"{2 * size}G,maxmem={6 * size}G,slots=4",
+             "-smp", "2,sockets=2"]
     for node in (0, 1):
-        nodes += ["-object", f"memory-backend-ram,id=ram{node},size=2G",
+        nodes += ["-object", f"memory-backend-ram,id=ram{node},size={size}G",
                   "-numa", f"node,nodeid={node},memdev=ram{node},cpus={node}"]
     return nodes
 
@@ -267,7 +272,8 @@ class VM:
                              "is running") from None
 
     def _kernel(self):
-        kernel = self.build / "kernel" / "arch" / "x86" / "boot" / "bzImage"
+        kernel = (self.build / f"kernel{SUFFIX}" / "arch" / "x86" / "boot" /
+                  "bzImage")
         if not kernel.exists():
             raise SetupError(f"no kernel at {kernel}: run `make kernel`")
         return kernel
@@ -281,6 +287,8 @@ class VM:
         if self.kexec:
             append_kernel(self._kernel(), path)
         return path
+        build_initramfs(self.build, modroot + SUFFIX, self.build / "run" / target)
+        return self.build / "run" / target
 
     def _serial_arguments(self):
         """ttyS0: the log, or the terminal in shell mode; ttyS1: the agent."""
@@ -304,7 +312,8 @@ class VM:
                 "-nodefaults", "-display", "none", "-monitor", "none",
                 *self._serial_arguments(), "-kernel", str(self._kernel()),
                 "-initrd", str(self._initramfs()), "-append",
-                "console=ttyS0 loglevel=7 printk.devkmsg=on" + quiet + mode]
+                "console=ttyS0 loglevel=7 printk.devkmsg=on "
+                + flavour().arguments + quiet + mode]
 
     def start(self):
         """Boot, and return when the guest answers."""
