@@ -191,10 +191,11 @@ class Guest:
             self.wait_memdev()
 
     def unload_all(self):
-        """Unload every CXL and DAX module; several passes, since who uses whom
-        depends on what was bound."""
-        modules = ("dax_cxl", "kmem", "device_dax", "fsdev_dax", "dax_hmem",
-                   "cxl_mem", "cxl_pmem", "cxl_pci", "cxl_acpi", "cxl_port",
+        """Unload every CXL and DAX module, cxl_test's included; several
+        passes, since who uses whom depends on what was bound."""
+        modules = ("cxl_dc_record", "cxl_test", "cxl_mock_mem", "dax_cxl",
+                   "kmem", "device_dax", "fsdev_dax", "dax_hmem", "cxl_mem",
+                   "cxl_pmem", "cxl_pci", "cxl_acpi", "cxl_port", "cxl_mock",
                    "cxl_core")
         loop = " ".join(modules)
         self.sh(f"for pass in 1 2 3 4; do for m in {loop}; do "

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from checks import check, check_equal, shorten  # noqa: F401
 from guest import Guest
 from initramfs import SetupError
-from klog import complaints
+from klog import complaints, foreign_races
+from leaks import leaks
 from mock import clean_up_mock, load_mock
 from vm import VM, GuestError, VMError
 
@@ -104,8 +105,9 @@ class Test:
 class Machines:
     """Keeps the running machine from test to test while it is good."""
 
-    def __init__(self):
+    def __init__(self, report):
         self._vm = None
+        self._report = report
 
         # How much of the machine's kernel log has been looked at.
         self.scanned = 0
@@ -113,11 +115,17 @@ class Machines:
     def get(self, kind):
         """A clean machine of this kind, not yet started if it is new."""
         if self._vm and self._vm.kind != kind:
-            self.discard()
+            self.retire()
         if not self._vm:
             self._vm = VM(kind)
             self.scanned = 0
         return self._vm
+
+    def retire(self):
+        """End a machine that did well, unless it leaked."""
+        if self._vm and self._vm.running():
+            look_for_leaks(self._vm, self._report)
+        self.discard()
 
     def discard(self):
         """End the machine."""
@@ -132,8 +140,22 @@ class Machines:
             return complaints(self._vm.log()[self.scanned:])
         end = self._vm.mark_log("end of test")
         lines = complaints(self._vm.log()[self.scanned:end])
+        for race in foreign_races(self._vm.log()[self.scanned:end]):
+            self._report.note(f"not ours: {race}")
         self.scanned = end
         return lines
+
+
+def look_for_leaks(vm, report):
+    """One more result for a machine whose kernel has kmemleak."""
+    begin = time.monotonic()
+    try:
+        found = leaks(Guest(vm))
+    except (GuestError, VMError) as error:
+        found = describe(error, vm)
+    if found is not None:
+        report.result(f"no-leaks-on-{vm.kind}", found or None,
+                      time.monotonic() - begin)
 
 
 def clean_up(guest):
@@ -208,11 +230,13 @@ def keep_log(vm, name):
 
 def run_tests(selected):
     """Run tests in their order; return the exit status."""
-    report, machines = Report(), Machines()
+    report = Report()
+    machines = Machines(report)
     print("TAP version 13", flush=True)
     try:
         for registered in selected:
             run_test(registered, machines, report)
+        machines.retire()
     finally:
         machines.discard()
     return report.close()
