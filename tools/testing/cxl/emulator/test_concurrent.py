@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Several processes at once, for lockdep and for the kernels of `make
+check-deep`: what each of them sees is proved elsewhere."""
+
+import os
+
+from guest import CXL, DAX, seed_device
+from mock import DEBUGFS
+from test_allocations import TAG_A, TAG_B, at, expect_held, lender
+from testlib import check_equal, test
+
+ROUNDS = int(os.environ.get("CONCURRENT_ROUNDS", "40"))
+
+# Everything that sysfs and debugfs say of the devices, again and again.
+READER = f"""
+while [ ! -e /tmp/stop ]; do
+	grep -rs '' {CXL}/dax_region*/ {CXL}/mem*/ {DAX}/*/ \\
+		/sys/kernel/debug/cxl/ {DEBUGFS}/ >/dev/null
+done
+"""
+
+
+def lend_and_ask_back(mock, device, chain):
+    """A script: a chain is offered, one of it claimed, asked back while it is
+    claimed, and let go."""
+    text = " ".join(str(extent) for extent in chain)
+    return f"""
+i=0
+while [ $i -lt {ROUNDS} ]; do
+	echo '{text}' > {mock.dir}/chain
+	echo 0 > {device.attribute("uuid")}
+	cat {device.attribute("extent")}
+	echo '{text}' > {mock.dir}/release
+	echo 0 > {device.attribute("size")}
+	i=$((i + 1))
+done
+"""
+
+
+@test(machine="mock")
+def readers_while_memory_comes_and_goes(t):
+    """Two devices lend and ask back while two processes read all attributes;
+    in the end both sides hold the same: nothing."""
+    lenders = [lender(t, number) for number in (1, 3)]
+    scripts = [lend_and_ask_back(mock, seed_device(t.guest, region),
+                                 [at(0), at(2), at(8, tag), at(4, tag)])
+               for (mock, region), tag in zip(lenders, (TAG_A, TAG_B))]
+    t.guest.sh(
+        "rm -f /tmp/stop\n"
+        + f"({READER}) & readers=$!\n({READER}) & readers=\"$readers $!\"\n"
+        + "writers=\n" + "".join(
+            f"({script}) >/dev/null 2>&1 & writers=\"$writers $!\"\n"
+            for script in scripts)
+        + "wait $writers; touch /tmp/stop; wait $readers; rm /tmp/stop", 120)
+    for mock, region in lenders:
+        t.guest.until("the last release", lambda m=mock: not m.account())
+        expect_held(t, mock, region, [])
+        accepted = sum(len(extents) for opcode, _, code, extents in
+                       mock.responses() if opcode == "4802" and not code)
+        check_equal(accepted > 0, True, f"{mock.name} had something accepted")
