@@ -6,12 +6,15 @@ BUILD ?= build
 JOBS  ?= $(shell nproc)
 override BUILD := $(abspath $(BUILD))
 export BUILD JOBS KSRC FORCE ALL FUZZ_RUNS FUZZ_SECONDS
+export BUILD JOBS KSRC FORCE ALL FLAVOURS T
 
 RUN := python3 tools/testing/cxl/emulator/run.py
 FUZZ := python3 tools/testing/cxl/fuzz/run.py
 
 .PHONY: help demo check tree wip refresh series kernel cxl-test kunit guest-test stress lint fuzz \
 	fuzz-check fuzz-replay fuzz-merge shell bench clean setup
+.PHONY: help demo check check-deep tree wip refresh series kernel cxl-test kunit guest-test lint shell bench \
+	clean setup
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -26,6 +29,9 @@ demo: kernel ## boot our kernel in QEMU, take memory from the device, use it, gi
 
 check: ## everything that can be checked; last line: N passed, N failed
 	@scripts/check
+
+check-deep: ## the guest tests with KASAN, kmemleak and KCSAN (FLAVOURS=, T=); takes hours
+	@scripts/check-deep
 
 tree: setup ## kernel tree in BUILD/linux: a commit a patch (FORCE=1 drops your commits)
 	@scripts/tree
