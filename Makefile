@@ -5,16 +5,13 @@
 BUILD ?= build
 JOBS  ?= $(shell nproc)
 override BUILD := $(abspath $(BUILD))
-export BUILD JOBS KSRC FORCE ALL FUZZ_RUNS FUZZ_SECONDS
-export BUILD JOBS KSRC FORCE ALL FLAVOURS T
+export BUILD JOBS KSRC FORCE ALL FLAVOURS T FUZZ_RUNS FUZZ_SECONDS
 
 RUN := python3 tools/testing/cxl/emulator/run.py
 FUZZ := python3 tools/testing/cxl/fuzz/run.py
 
-.PHONY: help demo check tree wip refresh series kernel cxl-test kunit guest-test stress lint fuzz \
-	fuzz-check fuzz-replay fuzz-merge shell bench clean setup
-.PHONY: help demo check check-deep tree wip refresh series kernel cxl-test kunit guest-test lint shell bench \
-	clean setup
+.PHONY: help demo check check-deep tree wip refresh series kernel cxl-test kunit guest-test stress \
+	lint fuzz fuzz-check fuzz-replay fuzz-merge shell bench clean setup
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 

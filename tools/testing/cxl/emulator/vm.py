@@ -22,9 +22,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from initramfs import SetupError, append_kernel, build_initramfs
 from flavour import SUFFIX, flavour
-from initramfs import SetupError, build_initramfs
+from initramfs import SetupError, append_kernel, build_initramfs
 
 MIB = 1 << 20
 BOOT_SECONDS = 120
@@ -283,12 +282,10 @@ class VM:
         if self.kind == "mock":
             modroot, target = "modroot-mock", "initramfs-mock.gz"
         path = self.build / "run" / target
-        build_initramfs(self.build, modroot, path)
+        build_initramfs(self.build, modroot + SUFFIX, path)
         if self.kexec:
             append_kernel(self._kernel(), path)
         return path
-        build_initramfs(self.build, modroot + SUFFIX, self.build / "run" / target)
-        return self.build / "run" / target
 
     def _serial_arguments(self):
         """ttyS0: the log, or the terminal in shell mode; ttyS1: the agent."""
