@@ -14,7 +14,7 @@
 #include <linux/list.h>
 #include <linux/range.h>
 #include <cxlmem.h>
-#include "extent.h"
+#include "extent_core.h"
 #include "fuzz.h"
 
 /* DPA is counted in blocks; partition p starts at block p * CORE_STRIDE */

@@ -26,6 +26,7 @@
  * @nr: number of @extents
  * @sent: so many of them were named
  * @retried: the last command is to come once more
+ * @restarted: all of a response comes once more, for the only time
  * @done: the last part was sent, or one failed
  * @last: where the answer to the last command starts in the input
  * @repeat: when the input is used up, the last answer is given again and again
@@ -40,6 +41,7 @@ struct wire {
 	unsigned int nr;
 	unsigned int sent;
 	bool retried;
+	bool restarted;
 	bool done;
 	size_t last;
 	bool repeat;
@@ -90,15 +92,22 @@ static void check_part(struct wire *wire, const struct cxl_mbox_cmd *cmd)
 	wire->done = !more;
 }
 
-/* The answer says that it failed: it comes once more, or was the last */
+/*
+ * The answer says that it failed: it comes once more, or was the last. Of a response
+ * all of it comes once more, from the first part on.
+ */
 static void part_failed(struct wire *wire, const struct cxl_mbox_cmd *cmd,
 			unsigned int sent)
 {
-	wire->retried = cmd->return_code == CXL_MBOX_CMD_RC_RETRY &&
-			!wire->retried;
-	wire->done = !wire->retried;
-	if (wire->retried)
-		wire->sent = sent;
+	bool response = cmd->opcode == CXL_MBOX_OP_ADD_DC_RESPONSE;
+	bool again = cmd->return_code == CXL_MBOX_CMD_RC_RETRY &&
+		     !wire->retried && !wire->restarted;
+
+	wire->retried = again && !response;
+	wire->restarted |= again && response;
+	wire->done = !again;
+	if (again)
+		wire->sent = response ? 0 : sent;
 }
 
 /* What is answered ----------------------------------------------------------- */
