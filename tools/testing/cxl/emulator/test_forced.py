@@ -233,7 +233,7 @@ def forced_while_pinned(t):
     begin = len(t.vm.log())
     take(t, region, [(0, BLOCK)])
     check_equal(t.guest.ranges(region), [], "extents")
-    t.guest.until("the log", lambda: "lost memory has pinned pages" in
+    t.guest.until("the log", lambda: "pinned pages: their users" in
                   t.vm.log()[begin:])
     check_equal(len(t.guest.device_ranges()), 1, "the device's list")
     before = t.guest.commands()
