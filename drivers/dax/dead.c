@@ -48,7 +48,7 @@ static bool is_referenced(const struct folio *folio,
 	return folio_ref_count(folio) > (pgmap->type == MEMORY_DEVICE_GENERIC);
 }
 
-/* memory_failure() needs a kernel with hwpoison; without, what is in use stays */
+/* So that nobody else gets it; a kernel without hwpoison can't do that */
 static void poison(unsigned long pfn)
 {
 #ifdef CONFIG_MEMORY_FAILURE
@@ -90,6 +90,9 @@ static bool look_at_pages(const struct range *range, unsigned long *count)
 /* May anybody still touch the memory of a device whose mappings are torn down? */
 static bool is_touched(struct dev_dax *dev_dax)
 {
+	/* its pages may not be there yet, or be system RAM */
+	if (!dev_dax->has_pages)
+		return true;
 	for (int i = 0; i < dev_dax->nr_range; i++)
 		if (look_at_pages(&dev_dax->ranges[i].range, NULL))
 			return true;
@@ -119,7 +122,7 @@ static void undertaker_timeout(struct timer_list *timer)
 /* The i-th range of a device that is dead. Return: is there one? */
 static bool dead_range(struct dev_dax *dev_dax, int i, struct range *range)
 {
-	guard(rwsem_read)(&dax_dev_rwsem);
+	guard(rwsem_read)(&dax_region_rwsem);
 	if (dev_dax->life == DEV_DAX_ALIVE || i >= dev_dax->nr_range)
 		return false;
 	*range = dev_dax->ranges[i].range;
@@ -131,12 +134,14 @@ static void poison_pinned(struct dev_dax *dev_dax)
 	unsigned long count = 0;
 	struct range range;
 
+	if (!READ_ONCE(dev_dax->has_pages))
+		return;
 	msleep(DEAD_PINNED_MS);
 	for (int i = 0; dead_range(dev_dax, i, &range); i++)
 		look_at_pages(&range, &count);
 	if (count)
 		dev_err(&dev_dax->dev,
-			"lost memory has pinned pages, their users may still access it: %lu poisoned\n",
+			"lost memory has %lu pinned pages: their users may still access it\n",
 			count);
 }
 
@@ -171,13 +176,14 @@ static int kill_by_driver(struct dev_dax *dev_dax)
 }
 
 /* A dead device's memory is in nobody's hands any more: tell the owner */
-static void tell_owner(struct dev_dax *dev_dax)
+static void tell_owner(struct dev_dax *dev_dax, unsigned int death)
 {
 	struct dax_allocation *alloc;
 
 	guard(rwsem_write)(&dax_region_rwsem);
 	alloc = dev_dax->alloc;
-	if (!alloc || dev_dax->life == DEV_DAX_ALIVE)
+	if (!alloc || dev_dax->life == DEV_DAX_ALIVE ||
+	    dev_dax->deaths != death)
 		return;
 	dax_sparse_detach(alloc);
 	alloc->ops->idle(alloc->owner);
@@ -186,6 +192,7 @@ static void tell_owner(struct dev_dax *dev_dax)
 static int undertaker_thread(void *data)
 {
 	struct dev_dax *dev_dax = data;
+	unsigned int death = READ_ONCE(dev_dax->deaths);
 	struct undertaker undertaker = {
 		.dev_dax = dev_dax,
 		.task = current,
@@ -196,7 +203,7 @@ static int undertaker_thread(void *data)
 	poison_pinned(dev_dax);
 	mod_timer(&undertaker.timer, jiffies + kill_timeout(dev_dax));
 	if (!kill_by_driver(dev_dax))
-		tell_owner(dev_dax);
+		tell_owner(dev_dax, death);
 	timer_delete_sync(&undertaker.timer);
 	timer_destroy_on_stack(&undertaker.timer);
 	put_device(&dev_dax->dev);
@@ -236,10 +243,12 @@ static int end_use(struct dev_dax *dev_dax)
 			release_dev_dax_ranges(dev_dax);
 			return 0;
 		}
-		if (dev_dax->life == DEV_DAX_ALIVE)
+		if (dev_dax->life == DEV_DAX_ALIVE) {
 			dev_dax->life = DEV_DAX_DEAD;
+			dev_dax->deaths++;
+			kill_dev_dax(dev_dax);
+		}
 	}
-	kill_dev_dax(dev_dax);
 	if (!is_touched(dev_dax))
 		return 0;
 	call_undertaker(dev_dax);
@@ -293,15 +302,16 @@ EXPORT_SYMBOL_GPL(dev_dax_is_dead);
 
 /**
  * run_dev_dax() - bring a device to life
- * @dev_dax: its driver is ready
+ * @dev_dax: its driver is ready, and has mapped its pages
  *
  * Return: 0, or -ENXIO when its memory is lost meanwhile
  */
 int run_dev_dax(struct dev_dax *dev_dax)
 {
-	guard(rwsem_read)(&dax_dev_rwsem);
+	guard(rwsem_write)(&dax_dev_rwsem);
 	if (dev_dax_is_dead(dev_dax))
 		return -ENXIO;
+	WRITE_ONCE(dev_dax->has_pages, true);
 	run_dax(dev_dax->dax_dev);
 	return 0;
 }

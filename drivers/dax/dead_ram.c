@@ -3,13 +3,17 @@
  * System RAM that is lost
  *
  * Memory goes offline by migrating what lives in it. When the memory is not ours any
- * more, that would copy foreign data into pages that are alive. So every page that is
- * in use is handed to memory_failure() first: its owners get SIGBUS when they touch
- * it. Then block by block goes offline and is removed, but only if a look at each of
- * its pages, after new users were locked out and before anything migrates, finds none
- * in use: memory_failure() can't take pages that are pinned, or the kernel's own.
- * What can't be removed so stays: all of its pages are poisoned, free ones, too, and
- * the log names it.
+ * more, that would copy foreign data into pages that are alive. So every page that
+ * user space has is handed to memory_failure() first: its owners get SIGBUS when they
+ * touch it. Then block by block goes offline and is removed, but only if a look at
+ * each of its pages, after new users were locked out and before anything migrates,
+ * finds none in use. As long as that goes on, nobody else can take any of the memory
+ * offline without that look either.
+ *
+ * Pages that are pinned can't be taken from their holder, and those that the kernel
+ * has for itself are left alone: poisoning them would only let their block be removed
+ * under it. What can't be removed stays, its free pages are poisoned so that nobody
+ * gets them any more, and the log names it. memory_failure() logs each page by itself.
  *
  * The struct pages must not lie in the memory itself: memmap_on_memory is refused in
  * sparse regions.
@@ -19,121 +23,172 @@
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/notifier.h>
+#include <linux/page-flags.h>
 #include <linux/range.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include "bus.h"
 
-/* A block whose pages find new users all the time is poisoned altogether */
+/* A block whose pages find new users all the time stays */
 #define DEAD_OFFLINE_TRIES	3
 
-#if IS_ENABLED(CONFIG_MEMORY_HOTREMOVE)
 /**
- * struct dead_count - what became of the pages of a range
- * @poisoned: handed to memory_failure()
+ * struct dead_ram - system RAM that is to be removed
+ * @nb: hears of memory that is about to go offline
+ * @range: all of it
+ * @poisoned: pages handed to memory_failure()
  * @kept: of those, the ones that it could not take from their owners
  */
-struct dead_count {
+struct dead_ram {
+	struct notifier_block nb;
+	const struct range *range;
 	unsigned long poisoned;
 	unsigned long kept;
 };
 
 /* A kernel without hwpoison leaves what is in use where it is */
-static void poison(unsigned long pfn, struct dead_count *count)
+static void poison(struct dead_ram *ram, unsigned long pfn)
 {
 #ifdef CONFIG_MEMORY_FAILURE
-	count->poisoned++;
+	ram->poisoned++;
 	if (memory_failure(pfn, 0))
-		count->kept++;
+		ram->kept++;
 #endif
 }
 
-/* Poison what is in use of a block, or, with @all, what is free as well */
-static void poison_block(const struct range *block, bool all,
-			 struct dead_count *count)
+/* Is it mapped or cached for user space, or may be? Then it can be taken from it */
+static bool is_of_user(struct page *page)
 {
-	unsigned long end = PHYS_PFN(block->end) + 1;
+	struct folio *folio = page_folio(page);
 
-	for (unsigned long pfn = PHYS_PFN(block->start); pfn < end; pfn++) {
-		struct page *page = pfn_to_online_page(pfn);
+	if (folio_test_hugetlb(folio) || folio_test_lru(folio))
+		return true;
+	/* others have something else in the place of ->mapping */
+	return !page_has_type(&folio->page) && folio->mapping;
+}
+
+/* Nobody has it; inner pages of free memory look like that, too */
+static bool is_free(struct page *page)
+{
+	return !page_ref_count(page) && !PageCompound(page) &&
+	       (PageBuddy(page) || !page_has_type(page));
+}
+
+/* Poison what user space has of @range, or, with @all, what is free as well */
+static void poison_range(struct dead_ram *ram, const struct range *range,
+			 bool all)
+{
+	unsigned long end = PHYS_PFN(range->end) + 1;
+
+	for (unsigned long pfn = PHYS_PFN(range->start); pfn < end; pfn++) {
+		struct page *page;
 
 		cond_resched();
+		if (signal_pending(current))
+			return;
+		page = pfn_to_online_page(pfn);
 		if (!page || PageHWPoison(page))
 			continue;
-		if (all || folio_ref_count(page_folio(page)))
-			poison(pfn, count);
+		if (is_free(page) ? all : is_of_user(page))
+			poison(ram, pfn);
 	}
-}
-
-/**
- * struct dead_guard - keeps pages that are in use from being migrated
- * @nb: hears of memory that is about to go offline
- * @block: what it looks at
- */
-struct dead_guard {
-	struct notifier_block nb;
-	const struct range *block;
-};
-
-/* memory_failure() itself keeps a reference to what it has taken from its owners */
-static bool block_in_use(const struct range *block)
-{
-	unsigned long end = PHYS_PFN(block->end) + 1;
-
-	for (unsigned long pfn = PHYS_PFN(block->start); pfn < end; pfn++) {
-		struct page *page = pfn_to_page(pfn);
-
-		if (page_ref_count(page) > !!PageHWPoison(page))
-			return true;
-	}
-	return false;
-}
-
-/* No page of the block finds a new user any more, and none was migrated yet */
-static int going_offline(struct notifier_block *nb, unsigned long action,
-			 void *arg)
-{
-	struct dead_guard *guard = container_of(nb, struct dead_guard, nb);
-	const struct memory_notify *notify = arg;
-
-	if (action != MEM_GOING_OFFLINE ||
-	    notify->start_pfn != PHYS_PFN(guard->block->start))
-		return NOTIFY_DONE;
-	return block_in_use(guard->block) ? notifier_from_errno(-EBUSY) :
-					    NOTIFY_OK;
-}
-
-static int remove_block(const struct range *block, struct dead_count *count)
-{
-	struct dead_guard guard = {
-		.nb.notifier_call = going_offline,
-		.block = block,
-	};
-	int rc = -EBUSY;
-
-	if (register_memory_notifier(&guard.nb))
-		return -ENOMEM;
-	for (int i = 0; rc && i < DEAD_OFFLINE_TRIES; i++) {
-		if (signal_pending(current))
-			break;
-		poison_block(block, i + 1 == DEAD_OFFLINE_TRIES, count);
-		rc = offline_and_remove_memory(block->start, range_len(block));
-	}
-	unregister_memory_notifier(&guard.nb);
-	if (rc)
-		poison_block(block, true, count);
-	return rc;
 }
 
 /**
  * dax_dead_poison() - take system RAM that is lost from its users
- * @range: in blocks of memory; some may be gone already
+ * @range: some of it may be removed already, or be removed meanwhile
  */
 void dax_dead_poison(const struct range *range)
 {
-	struct dead_count count = {};
+	struct dead_ram ram = { .range = range };
 
-	poison_block(range, false, &count);
+	poison_range(&ram, range, false);
+}
+EXPORT_SYMBOL_GPL(dax_dead_poison);
+
+#if IS_ENABLED(CONFIG_MEMORY_HOTREMOVE)
+/*
+ * memory_failure() itself keeps a reference to a page that it has taken: neither a
+ * user nor the page cache has one then. Anonymous memory keeps its ->mapping.
+ */
+static bool is_taken(struct page *page)
+{
+	struct folio *folio = page_folio(page);
+
+	if (!PageHWPoison(page) || page_ref_count(page) != 1 ||
+	    folio_test_large(folio) || page_has_type(page))
+		return false;
+	return !folio_test_lru(folio) && !folio_mapped(folio) &&
+	       (folio_test_anon(folio) || !folio->mapping);
+}
+
+static bool in_use(struct page *page)
+{
+	struct folio *folio = page_folio(page);
+
+	if (page_ref_count(page))
+		return !is_taken(page);
+	/* no references are counted of slab */
+	return page_has_type(&folio->page) && !PageBuddy(page) &&
+	       !folio_test_hugetlb(folio);
+}
+
+static bool any_in_use(unsigned long pfn, unsigned long nr)
+{
+	for (unsigned long end = pfn + nr; pfn < end; pfn++)
+		if (in_use(pfn_to_page(pfn)))
+			return true;
+	return false;
+}
+
+/* No page of it finds a new user any more, and none was migrated yet */
+static int going_offline(struct notifier_block *nb, unsigned long action,
+			 void *arg)
+{
+	struct dead_ram *ram = container_of(nb, struct dead_ram, nb);
+	const struct memory_notify *notify = arg;
+	u64 start = PFN_PHYS(notify->start_pfn);
+
+	if (action != MEM_GOING_OFFLINE || start < ram->range->start ||
+	    start > ram->range->end)
+		return NOTIFY_DONE;
+	return any_in_use(notify->start_pfn, notify->nr_pages) ?
+		       notifier_from_errno(-EBUSY) : NOTIFY_OK;
+}
+
+static int remove_block(struct dead_ram *ram, const struct range *block)
+{
+	int rc = -EINTR;
+
+	for (int i = 0; rc && i < DEAD_OFFLINE_TRIES; i++) {
+		if (signal_pending(current))
+			return -EINTR;
+		poison_range(ram, block, false);
+		rc = offline_and_remove_memory(block->start, range_len(block));
+	}
+	if (rc)
+		poison_range(ram, block, true);
+	return rc;
+}
+
+static u64 remove_blocks(struct dead_ram *ram, struct device *dev)
+{
+	const u64 size = memory_block_size_bytes();
+	u64 left = 0;
+
+	/* all of it, before the first block takes its time */
+	poison_range(ram, ram->range, false);
+	for (u64 start = ram->range->start; start < ram->range->end;
+	     start += size) {
+		struct range block = DEFINE_RANGE(start, start + size - 1);
+
+		if (!pfn_valid(PHYS_PFN(start)) || !remove_block(ram, &block))
+			continue;
+		left += size;
+		dev_err_ratelimited(dev, "lost memory %#llx-%#llx stays: in use\n",
+				    block.start, block.end);
+	}
+	return left;
 }
 
 /**
@@ -141,39 +196,37 @@ void dax_dead_poison(const struct range *range)
  * @dev: whose it was, for the log
  * @range: in blocks of memory; some may be gone already
  *
+ * Context: a signal ends it
  * Return: how much of it could not be removed, bytes
  */
 u64 dax_dead_remove(struct device *dev, const struct range *range)
 {
-	const u64 size = memory_block_size_bytes();
-	struct dead_count count = {};
-	u64 left = 0;
+	struct dead_ram ram = {
+		.nb.notifier_call = going_offline,
+		.range = range,
+	};
+	u64 left = range_len(range);
 
-	/* all of it, before the first block takes its time */
-	poison_block(range, false, &count);
-	for (u64 start = range->start; start < range->end; start += size) {
-		struct range block = DEFINE_RANGE(start, start + size - 1);
-
-		if (!pfn_valid(PHYS_PFN(start)) || !remove_block(&block, &count))
-			continue;
-		left += size;
-		dev_err_ratelimited(dev, "lost memory %#llx-%#llx stays: in use\n",
-				    block.start, block.end);
+	if (!register_memory_notifier(&ram.nb)) {
+		left = remove_blocks(&ram, dev);
+		unregister_memory_notifier(&ram.nb);
 	}
-	dev_warn(dev, "lost %#llx-%#llx: %lu pages poisoned, %lu still in use, %llu bytes stay\n",
-		 range->start, range->end, count.poisoned, count.kept, left);
+	dev_warn_ratelimited(dev, "lost %#llx-%#llx: %lu pages poisoned, %lu of them still in use, %llu bytes stay\n",
+			     range->start, range->end, ram.poisoned, ram.kept,
+			     left);
 	return left;
 }
+EXPORT_SYMBOL_GPL(dax_dead_remove);
 #else
-void dax_dead_poison(const struct range *range)
-{
-}
-
 u64 dax_dead_remove(struct device *dev, const struct range *range)
 {
+	struct dead_ram ram = { .range = range };
+
+	/* it can't be taken away from the kernel */
+	poison_range(&ram, range, true);
+	dev_err_ratelimited(dev, "lost memory %#llx-%#llx stays, poisoned\n",
+			    range->start, range->end);
 	return range_len(range);
 }
-#endif
-EXPORT_SYMBOL_GPL(dax_dead_poison);
 EXPORT_SYMBOL_GPL(dax_dead_remove);
-
+#endif

@@ -41,11 +41,18 @@ static void mark_dead(struct cxl_extents *extents, struct cxl_allocation *alloc)
 /* Stop every use. Return: as ->kill() */
 static int kill(struct cxl_extents *extents, struct cxl_allocation *alloc)
 {
-	if (alloc->state != CXL_ALLOCATION_DEAD)
+	bool again = alloc->state == CXL_ALLOCATION_DEAD;
+	int rc = extents->ops->kill(extents, alloc);
+
+	if (!again)
 		extents->stats.killed += alloc->nr_extents;
-	/* what CPUs have written is not to reach whoever has the memory next */
-	list_move(&alloc->window->stale, &extents->stale);
-	return extents->ops->kill(extents, alloc);
+	/*
+	 * What CPUs have written is not to reach whoever has the memory next: once
+	 * when it is taken, and once more when nobody can write any more.
+	 */
+	if (!again || rc >= 0)
+		list_move(&alloc->window->stale, &extents->stale);
+	return rc;
 }
 
 static void end_allocation(struct cxl_extents *extents,
@@ -168,14 +175,20 @@ void cxl_extents_bury(struct cxl_extents *extents,
 		      const struct cxl_extent_window *window)
 {
 	struct cxl_allocation *alloc, *next;
+	LIST_HEAD(nothing);
+	LIST_HEAD(open);
+	LIST_HEAD(left);
 
 	lockdep_assert_held(&extents->lock);
-	if (list_empty(&extents->dying))
-		return;
+	/* those of a chain that is open wait for its end */
+	list_splice_init(&extents->strays, &open);
 	list_for_each_entry_safe(alloc, next, &extents->dying, node)
 		if (!window || alloc->window == window)
 			cxl_allocation_kill(extents, alloc);
-	cxl_extents_release_asked(extents);
+	list_splice_init(&extents->strays, &left);
+	list_splice(&open, &extents->strays);
+	cxl_extents_invalidate(extents, &extents->stale);
+	cxl_extents_give_back(extents, &nothing, &left);
 }
 
 /**

@@ -4,9 +4,10 @@
  *
  * A stray is a range that is to go back and that this host knows nothing of, or
  * nothing any more: a record asks for what is not held here, the device lists what
- * was not taken over, or it took a part of an allocation and left the rest. The device's list says what of it this host holds in the eyes of the
- * device; one range that the device does not know would make it refuse the whole
- * command. An allocation that has a tag is never split, here as elsewhere.
+ * was not taken over, or it took a part of an allocation and left the rest. The
+ * device's list says what of it this host holds in the eyes of the device; one range
+ * that the device does not know would make it refuse the whole command. An allocation
+ * that has a tag is never split, here as elsewhere.
  *
  * Both the strays and the list come from the device, and either may be long.
  */

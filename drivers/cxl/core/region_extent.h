@@ -67,7 +67,6 @@ struct region_allocation {
 	struct region_extent *extent[] __counted_by(nr);
 };
 
-
 /* region_extent_dev.c */
 struct region_extent *region_extent_alloc(struct region_allocation *ra,
 					  const uuid_t *tag,

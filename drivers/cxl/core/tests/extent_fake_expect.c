@@ -241,17 +241,18 @@ static unsigned int check_dying(struct fake *fake, u64 *left)
 	unsigned int nr_objects = 0;
 	struct cxl_allocation *alloc;
 	struct cxl_extent *extent;
+	u64 bytes = 0;
 
-	*left = 0;
 	list_for_each_entry(alloc, &fake->extents.dying, node) {
 		struct fake_object *object = alloc->realized;
 
 		KUNIT_EXPECT_EQ(fake->test, alloc->state, CXL_ALLOCATION_DEAD);
 		KUNIT_EXPECT_EQ(fake->test, object->state, FAKE_OBJECT_DEAD);
 		list_for_each_entry(extent, &alloc->extents, node)
-			*left += bytes_left(fake, extent);
+			bytes += bytes_left(fake, extent);
 		nr_objects += 1 + alloc->nr_extents;
 	}
+	*left = bytes;
 	return nr_objects;
 }
 

@@ -146,6 +146,36 @@ static void region_goes_part_was_asked(struct kunit *test)
 
 /* The command fails ------------------------------------------------------------- */
 
+/* No answer, and no list to tell what became of it: it is asked for later */
+static void not_answered_and_no_list(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+
+	fake_lend(fake, 5, 3);
+	fake_fail(fake, FAKE_RELEASE, 1, -ETIMEDOUT, 100);
+	fake_fail(fake, FAKE_LIST, 1, -EIO, 0);
+	fake_ask(fake, 5, 3, false);
+	fake_settle(fake);
+	FAKE_EXPECT_HELD_NONE(fake);
+	FAKE_EXPECT_COUNT(fake, FAKE_RELEASE, 1);
+	fake_check(fake);
+}
+
+/* What was processed before the refusal is not sent again */
+static void strays_refused_in_part(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+
+	FAKE_REMEMBER(fake, { 0, 5, 1 }, { 0, 7, 1 }, { 0, 9, 1 });
+	fake_fail(fake, FAKE_RELEASE, 1, CXL_MBOX_CMD_RC_INPUT, 1);
+	fake_ask(fake, 5, 1, true);
+	fake_ask(fake, 7, 1, true);
+	fake_ask(fake, 9, 1, false);
+	FAKE_EXPECT_COUNT(fake, FAKE_RELEASE, 3);
+	KUNIT_EXPECT_TRUE(test, list_empty(&fake->accepted));
+	fake_check(fake);
+}
+
 static void lend_three(struct fake *fake)
 {
 	fake_lend(fake, 5, 3);
@@ -368,6 +398,8 @@ static void too_many_strays(struct kunit *test)
 }
 
 static struct kunit_case pending_cases[] = {
+	KUNIT_CASE(not_answered_and_no_list),
+	KUNIT_CASE(strays_refused_in_part),
 	KUNIT_CASE(asked_while_in_use),
 	KUNIT_CASE(one_of_three_in_use),
 	KUNIT_CASE(users_go_one_by_one),

@@ -335,7 +335,7 @@ static void no_answer_no_list(struct kunit *test)
 	fake_fail(fake, FAKE_LIST, 1, -EIO, 0);
 	FAKE_ASK(fake, { 1, 20, 1 });
 	expect_all_held(fake);
-	fake_retry(fake);
+	fake_settle(fake);
 	FAKE_EXPECT_HELD(fake, { 40, 1 }, { 41, 1 }, { 50, 2 });
 	fake_check(fake);
 }

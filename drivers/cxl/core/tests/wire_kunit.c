@@ -131,7 +131,6 @@ static const struct failure_case failure_cases[] = {
 	{ "unknown code", 2, 0, 0x1234, 0x1234, 2 },
 	{ "first not answered", 1, -ETIMEDOUT, 0, -ETIMEDOUT, 1 },
 	{ "last not answered", 3, -ETIMEDOUT, 0, -ETIMEDOUT, 3 },
-	{ "temporary error", 2, 0, CXL_MBOX_CMD_RC_RETRY, 0, 4 },
 	{ "none", 0, 0, 0, 0, 3 },
 };
 
@@ -153,6 +152,23 @@ static void part_fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake->disorder, 0);
 	if (!param->expect)
 		KUNIT_EXPECT_EQ(test, fake->entries, 25);
+}
+
+/* A part that fails ends a response: what came before it is forgotten */
+static void response_starts_anew(struct kunit *test)
+{
+	struct wire_fake *fake = wire_fake_new(test, 256);
+	struct list_head *extents = wire_fake_extents(fake, 24);
+	struct wire_command *command = fake->command;
+
+	fake->fail = 2;
+	fake->return_code = CXL_MBOX_CMD_RC_RETRY;
+	KUNIT_EXPECT_EQ(test, 0,
+			cxl_dc_send_extents(&fake->wire, 0x4802, extents));
+	KUNIT_EXPECT_EQ(test, fake->nr, 5);
+	KUNIT_EXPECT_MEMEQ(test, command[0].in, command[2].in, WIRE_KEPT);
+	KUNIT_EXPECT_MEMEQ(test, command[1].in, command[3].in, WIRE_KEPT);
+	KUNIT_EXPECT_EQ(test, command[4].size, 8 + 4 * 0x18);
 }
 
 /* Retried once, as it was, and not for ever */
@@ -414,6 +430,7 @@ static struct kunit_case wire_cases[] = {
 	KUNIT_CASE(empty_response_bytes),
 	KUNIT_CASE_PARAM(split_by_payload, split_gen_params),
 	KUNIT_CASE_PARAM(part_fails, failure_gen_params),
+	KUNIT_CASE(response_starts_anew),
 	KUNIT_CASE(retried_once),
 	KUNIT_CASE_PARAM(extent_list, list_gen_params),
 	KUNIT_CASE(extent_list_input_bytes),

@@ -10,8 +10,8 @@ from guest import RELEASE, create_device, seed_device
 from lending import (ask_back, claimed_device, dc_region, device_base,
                      extent_at, lend)
 from mock import BASE, FORCED_RELEASE, RECORD, Held, Mock, event_record
-from test_interfaces import dc_events
 from testlib import check, check_equal, test
+from users import dc_events, listen
 from vm import MIB
 
 BLOCK = 2 * MIB
@@ -48,13 +48,6 @@ class Victim:
         self.guest.until("the victim's end", lambda: not self.guest.exists(
             f"/proc/{self.pid}"), timeout)
         return self.said().splitlines()[-1]
-
-
-def listen(t):
-    """Start to listen for uevents."""
-    t.guest.sh("uevents >/tmp/uevents 2>&1 &")
-    t.guest.until("the listener", lambda: "listening" in t.guest.read(
-        "/tmp/uevents"))
 
 
 def take(t, region, ranges):
@@ -94,7 +87,7 @@ def forced_while_mapped_by_several(t):
     """Three processes of two threads each touch the memory: each thread gets
     SIGBUS, nobody reads foreign data, nothing is answered; the same device
     serves other memory afterwards."""
-    listen(t)
+    listen(t.guest)
     region = dc_region(t)
     taken, other = (4 * BLOCK, 4 * BLOCK), (32 * BLOCK, BLOCK)
     lend(t, region, [taken, other])
@@ -108,8 +101,8 @@ def forced_while_mapped_by_several(t):
     check_equal(t.guest.ranges(region), [other], "extents")
     check_equal(t.guest.commands(), before, "commands")
     check_dead(t, device)
-    t.guest.until("the event", lambda: len(dc_events(t)) >= 3)
-    check_equal(dc_events(t)[2:], [("forced-release", *taken)], "uevents")
+    t.guest.until("the event", lambda: len(dc_events(t.guest)) >= 3)
+    check_equal(dc_events(t.guest)[2:], [("forced-release", *taken)], "uevents")
 
     device.claim_extent(extent_at(t, region, other[0]))
     device.bind()
@@ -295,7 +288,7 @@ def forced_while_system_ram(t):
     """System RAM that is taken: its users get SIGBUS, nothing is migrated, the
     memory is removed, and the device can be used again after that."""
     region, device, node, extent = kmem_region(t)
-    victim = Victim(t, "ram", "ram", node, 8 * MIB, 2, 2)
+    victim = Victim(t, "ram", "ram", node, 2 * MIB, 2, 2)
     watch_migration(t)
     take(t, region, [extent])
     check_equal(victim.end(60), "4 threads, 4 SIGBUS, 0 wrong", "victims")

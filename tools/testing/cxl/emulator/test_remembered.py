@@ -21,7 +21,7 @@ from vm import MIB
 # A block of system RAM, so that kmem can have it as well, and what stays free.
 HOME = (128 * MIB, 128 * MIB)
 FREE = (0, BLOCK)
-ON_NODE = 32 * MIB
+ON_NODE = 2 * MIB
 
 
 @dataclass

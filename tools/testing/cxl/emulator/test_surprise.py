@@ -27,7 +27,7 @@ AVAILABLE, CLAIMED, MAPPED, ASKED, MAPPED_ASKED = blocks(5, stride=2)
 
 def unbind(t, driver, name):
     """Unbind a device of the CXL bus, unless that has happened already."""
-    t.vm.run(f"attr {BUS}/{driver}/unbind {name}", BOUND_SECONDS)
+    t.guest.vm.run(f"attr {BUS}/{driver}/unbind {name}", BOUND_SECONDS)
     check(not t.guest.exists(f"{CXL}/{name}/driver"), f"{name} is bound")
 
 
