@@ -46,7 +46,7 @@ def suspend_is_refused(t):
           "suspend to memory is offered")
     # without this, "mem" would be taken for a sleep that is allowed
     t.guest.write("/sys/power/mem_sleep", "deep")
-    check_equal(t.guest.refusal("/sys/power/state", "mem"), "EINVAL",
+    check_equal(t.guest.refusal("/sys/power/state", "mem"), "EPERM",
                 "suspend to memory")
     check_equal(device.mem("verify", 0, BLOCK, 42), "verified", "data")
     device.give_back()
@@ -64,6 +64,7 @@ def kexec_recovers(t):
     t.vm.stop()
     t.vm.kexec = True
     t.vm.start()
+    t.fabric = t.vm.fabric
     t.guest.load()
     region, _ = lent_region(t)
     t.vm.reboot("kexec /kexec/kernel /kexec/initramfs")

@@ -89,25 +89,6 @@ void misbehave(struct unit *unit)
 	}
 }
 
-/* A line is "OPCODE NTH RC MODE TIMES"; the command that it waits for comes now */
-static void disarm(struct unit *unit)
-{
-	char path[96], text[2048], command[64];
-	unsigned int opcode;
-
-	mock_path(unit, "fail", path, sizeof(path));
-	for (int i = 0; i < 100; i++) {
-		if (read_file(path, text, sizeof(text)) <= 0)
-			return;
-		opcode = strtoul(text, NULL, 16);
-		snprintf(command, sizeof(command), "%#x %s", opcode,
-			 opcode == 0x100 ? "04" : opcode == 0x101 ? "040001000000" :
-			 "0000000000000000");
-		mock(unit, "command", command);
-	}
-	fail("%s: still armed: %s", unit->name, text);
-}
-
 /* An offer that was never heard of, or refused before it was processed, stays */
 static void drop_offers(struct unit *unit)
 {
@@ -132,6 +113,6 @@ void be_good(struct unit *unit)
 	for (int i = 0; i < 6; i++)
 		set_quirk(unit, i, honest[i]);
 	mock(unit, "lose", "0");
-	disarm(unit);
+	mock(unit, "fail", "none");
 	drop_offers(unit);
 }
