@@ -23,19 +23,20 @@ SECONDS = 120
 OUTPUT, STATUS, QUIET = (f"/tmp/stress.{name}"
                          for name in ("output", "status", "quiet"))
 
-# Of each kind so many must succeed in two minutes: less is no test.
+# Of each kind so many must succeed in two minutes: less is no test. A third of what
+# was seen; what is rare and needs luck (a memory device rebound, memory gone under a
+# reader) is counted only.
 LEAST = {
-    "add": 80, "add-held": 40, "release": 40, "release-part": 5,
-    "open-chain": 1, "misbehave": 5, "claim-any": 4, "claim-tag": 4,
-    "claim-extent": 15, "give-up": 40, "bind": 30, "unbind": 10, "open": 8,
-    "map": 8, "read": 20, "create": 10, "delete": 1, "write-data": 8,
-    "verify-data": 30, "data-gone": 1, "seen-pending": 1, "kmem-bind": 2,
-    "kmem-online": 2, "kmem-touch": 2, "kmem-unplug": 2, "kmem-unbind": 2,
-    "region-create": 8, "region-destroy": 8, "region-unbind": 8,
-    "region-bind": 8, "memdev-rebind": 1, "dax-unload": 2, "dax-load": 2,
-    "real-add": 15, "real-release": 6,
+    "add": 60, "add-held": 30, "release": 25, "release-part": 2,
+    "open-chain": 2, "misbehave": 5, "claim-any": 4, "claim-tag": 2,
+    "claim-extent": 12, "give-up": 40, "bind": 30, "unbind": 12, "open": 12,
+    "map": 12, "read": 12, "create": 10, "delete": 1, "write-data": 8,
+    "verify-data": 40, "seen-pending": 1, "kmem-bind": 2, "kmem-online": 2,
+    "kmem-touch": 1, "kmem-unplug": 2, "kmem-unbind": 2, "region-create": 6,
+    "region-destroy": 6, "region-unbind": 6, "region-bind": 6,
+    "dax-unload": 1, "dax-load": 1, "real-add": 10, "real-release": 10,
 }
-LEAST_BY_FORCE = {"force": 5, "real-force": 1}
+LEAST_BY_FORCE = {"force": 4, "real-force": 1}
 
 PARTITION = 1024 * MIB
 KMEM_EXTENT = 128 * MIB

@@ -16,7 +16,7 @@
 #include <unistd.h>
 #include "stress.h"
 
-#define TOUCHED		(16 * MIB)
+#define TOUCHED		(2 * MIB)
 #define BIND_POLICY	2	/* MPOL_BIND */
 
 bool lock_kmem(void)
@@ -132,6 +132,7 @@ void use_kmem(void *unused)
 			use_kmem_once(slot);
 			unlock_kmem();
 		}
-		doze(300);
+		/* whoever unloads drivers waits for its turn */
+		doze(3000);
 	}
 }
