@@ -11,7 +11,7 @@ RUN := python3 tools/testing/cxl/emulator/run.py
 FUZZ := python3 tools/testing/cxl/fuzz/run.py
 
 .PHONY: help demo check check-deep tree wip refresh series kernel cxl-test kunit guest-test stress \
-	lint fuzz fuzz-check fuzz-replay fuzz-merge shell bench clean setup
+	lint bisect fuzz fuzz-check fuzz-replay fuzz-merge shell bench clean setup
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -56,6 +56,9 @@ stress: cxl-test ## many at once on three devices: STRESS_SECONDS=120, STRESS_SE
 
 lint: wip ## W=1, sparse, checkpatch, kernel-doc
 	@scripts/lint
+
+bisect: kernel ## build every patch by itself, W=1 and sparse
+	@scripts/bisect
 
 fuzz: wip ## fuzz the extent core and the wire in user space (FUZZ_RUNS=1000000)
 	@$(FUZZ) runs

@@ -24,7 +24,6 @@
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/lockdep.h>
-#include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sched/signal.h>
@@ -41,50 +40,15 @@
 #define DEAD_KILL_SECONDS		60
 #define DEAD_KILL_SECONDS_PER_GIB	10
 
-/* Someone besides the device itself has a reference */
-static bool is_referenced(const struct folio *folio,
-			  const struct dev_pagemap *pgmap)
-{
-	return folio_ref_count(folio) > (pgmap->type == MEMORY_DEVICE_GENERIC);
-}
-
 /* So that nobody else gets it; a kernel without hwpoison can't do that */
-static void poison(unsigned long pfn)
+static void poison(unsigned long pfn, void *arg)
 {
+	unsigned long *count = arg;
+
 #ifdef CONFIG_MEMORY_FAILURE
 	memory_failure(pfn, 0);
 #endif
-}
-
-/*
- * Look at the pages of @range: poison and count those in use, or, without @count,
- * stop at the first of them. Return: is any in use?
- */
-static bool look_at_pages(const struct range *range, unsigned long *count)
-{
-	unsigned long pfn = PHYS_PFN(range->start);
-	unsigned long end = PHYS_PFN(range->end) + 1;
-	struct dev_pagemap *pgmap = get_dev_pagemap(pfn);
-	bool in_use = false;
-
-	/* system RAM, or a driver that comes or goes */
-	if (!pgmap)
-		return true;
-	while (pfn < end && (count || !in_use)) {
-		struct folio *folio = pfn_folio(pfn);
-
-		if (is_referenced(folio, pgmap)) {
-			in_use = true;
-			if (count) {
-				poison(pfn);
-				(*count)++;
-			}
-		}
-		pfn += folio_nr_pages(folio);
-		cond_resched();
-	}
-	put_dev_pagemap(pgmap);
-	return in_use;
+	(*count)++;
 }
 
 /* May anybody still touch the memory of a device whose mappings are torn down? */
@@ -94,7 +58,7 @@ static bool is_touched(struct dev_dax *dev_dax)
 	if (!dev_dax->has_pages)
 		return true;
 	for (int i = 0; i < dev_dax->nr_range; i++)
-		if (look_at_pages(&dev_dax->ranges[i].range, NULL))
+		if (dax_pages_in_use(&dev_dax->ranges[i].range, NULL, NULL))
 			return true;
 	return false;
 }
@@ -138,7 +102,7 @@ static void poison_pinned(struct dev_dax *dev_dax)
 		return;
 	msleep(DEAD_PINNED_MS);
 	for (int i = 0; dead_range(dev_dax, i, &range); i++)
-		look_at_pages(&range, &count);
+		dax_pages_in_use(&range, poison, &count);
 	if (count)
 		dev_err(&dev_dax->dev,
 			"lost memory has %lu pinned pages: their users may still access it\n",

@@ -11,7 +11,7 @@ from lending import (ask_back, claimed_device, dc_region, device_base,
                      extent_at, lend)
 from mock import BASE, FORCED_RELEASE, RECORD, Held, Mock, event_record
 from testlib import check, check_equal, test
-from users import dc_events, listen
+from users import Victim, dc_events, listen
 from vm import MIB
 
 BLOCK = 2 * MIB
@@ -23,31 +23,6 @@ MEMORY_BLOCK = 128 * MIB
 TRACING = "/sys/kernel/tracing"
 KMEM = "/sys/bus/dax/drivers/kmem"
 TAG = "11111111-2222-3333-4444-555555555555"
-
-
-class Victim:
-    """A process that uses memory while that is taken away."""
-
-    def __init__(self, t, name, *arguments):
-        self.guest, self.path = t.guest, f"/tmp/victim.{name}"
-        words = " ".join(str(argument) for argument in arguments)
-        self.pid = int(t.guest.sh(
-            f"victim {words} </dev/null >{self.path} 2>&1 & echo $!"))
-        t.guest.until(f"victim {words}", lambda: "ready" in self.said(), 60)
-
-    def said(self):
-        """All that it has printed."""
-        return self.guest.read(self.path)
-
-    def signal(self, name):
-        """Send it a signal."""
-        self.guest.sh(f"kill -{name} {self.pid}")
-
-    def end(self, timeout=20):
-        """Wait for its end; what it said last."""
-        self.guest.until("the victim's end", lambda: not self.guest.exists(
-            f"/proc/{self.pid}"), timeout)
-        return self.said().splitlines()[-1]
 
 
 def take(t, region, ranges):

@@ -14,8 +14,8 @@ from guest import (RELEASE, DaxDevice, Region, create_device, delete_device,
                    seed_device)
 from lending import (ask_back, dc_region, extent_at, extent_path, lend)
 from testlib import check, check_equal, test
-from users import (MEMORY, Keeper, bind_to, dc_events, host_base, listen,
-                   memory_blocks, unbind_from)
+from users import (DAX_DRIVERS, MEMORY, Keeper, bind_to, dc_events, host_base,
+                   listen, memory_blocks, unbind_from)
 from vm import MIB
 
 # A block of system RAM, so that kmem can have it as well, and what stays free.
@@ -119,6 +119,26 @@ def mapped(t, lent):
     yield "not mapped any more"
     unbind_from(lent.device, "device_dax")
     yield "without a driver"
+
+
+def pinned(t, lent):
+    """A page of it is in a pipe: its driver can't let go of it."""
+    device = lent.device
+    bind_to(device, "device_dax")
+    keeper = Keeper(t.guest, device.node, BLOCK)
+    check_equal(keeper.pin(), "pinned", "pin")
+    yield "pinned"
+    unbinding = t.guest.sh(f"attr {DAX_DRIVERS}/device_dax/unbind "
+                           f"{device.name} >/dev/null 2>&1 & echo $!")
+    t.guest.until("the driver to wait", lambda: "dev_dax_wait_for_pages" in
+                  t.vm.run(f"cat /proc/{unbinding}/stack")[1])
+    check_equal(keeper.look(), "SIGBUS", "memory of a driver that goes")
+    yield "pinned, its driver waiting"
+    check_equal(keeper.pin(), "unpinned", "unpin")
+    t.guest.until("the driver to go", lambda: not t.guest.exists(
+        f"/proc/{unbinding}"))
+    yield "without a driver"
+    keeper.end()
 
 
 def bound(t, lent):
@@ -226,6 +246,13 @@ def remembered_while_mapped(t):
     """A mapped extent is asked back: it stays as it is for its process, and
     goes when process, driver and claim are gone, not before."""
     run_to_the_end(t, mapped)
+
+
+@test()
+def remembered_while_pinned(t):
+    """The same with a page that a process has pinned when the driver is
+    unbound: that waits, and the memory is whole until then."""
+    run_to_the_end(t, pinned)
 
 
 @test()

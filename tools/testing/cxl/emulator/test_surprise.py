@@ -9,9 +9,9 @@ Chains that are open meanwhile are shown on the mock device.
 
 from costs import BLOCK, blocks
 from guest import CXL, DAX, MODULES, PCI_DRIVER, create_device, seed_device
-from lending import ask_back, dc_region, extent_at, lend
+from lending import ask_back, dc_region, extent_at, lend, take_back
 from testlib import check, check_equal, test
-from users import Keeper, bind_to, forget_ids
+from users import Keeper, Victim, bind_to, forget_ids
 
 BUS = "/sys/bus/cxl/drivers"
 PCI = "/sys/bus/pci"
@@ -40,6 +40,14 @@ def region_driver(t):
 def region(t):
     """the region"""
     t.guest.destroy_regions()
+
+
+def target(t):
+    """the region's target"""
+    for name in t.guest.names(CXL, "region*"):
+        decoder = t.guest.read(f"{CXL}/{name}/target0")
+        t.guest.write(f"{CXL}/{name}/target0", "\n")
+        t.guest.write(f"{CXL}/{decoder}/dpa_size", 0)
 
 
 def wait_detached(t):
@@ -257,6 +265,28 @@ def surprise_device_dax(t):
     check_works(t)
 
 
+def surprise_read(go):
+    """A test: one thing goes while memory is read all the time."""
+    def run(t):
+        lent = dc_region(t)
+        lend(t, lent, [MAPPED])
+        device = claim(t, lent, seed_device(t.guest, lent), MAPPED)
+        device.bind()
+        victims = Victim(t, go.__name__, "touch", device.node, BLOCK, 2, 2)
+        go(t)
+        check_equal(victims.end(60), "4 threads, 4 SIGBUS, 0 wrong", "readers")
+        check_nothing_left(t)
+        bring_back(t)
+    run.__name__ = f"surprise_read_{go.__name__}"
+    run.__doc__ = (f"Memory is read while {go.__doc__} goes: never what nobody "
+                   "decodes any more.")
+    test()(run)
+
+
+for thing in (target, endpoint, port, memdev):
+    surprise_read(thing)
+
+
 @test()
 def surprise_offer_while_away(t):
     """What is offered while the PCI device has no driver is answered when it
@@ -267,3 +297,63 @@ def surprise_offer_while_away(t):
     bring_back(t)
     t.guest.wait_answered({})
     check_end(t, keepers)
+
+
+@test()
+def surprise_open_across_binds(t):
+    """A process has a DAX device open while it is unbound, bound again and used
+    by others. What the process closes at last is that of the first bind, and
+    not that of the one that is there."""
+    lent = dc_region(t)
+    lend(t, lent, [MAPPED])
+    device = claim(t, lent, seed_device(t.guest, lent), MAPPED)
+    device.bind()
+    owner = t.guest.sh(f"sleep 600 <>{device.node} >/dev/null 2>&1 & echo $!")
+    device.unbind()
+    device.bind()
+    check_equal(device.mem("write", 0, BLOCK, 3), "written", "write")
+    t.guest.sh(f"kill {owner}")
+    t.guest.until("the owner's end", lambda: not t.guest.exists(
+        f"/proc/{owner}"))
+    check_equal(device.mem("verify", 0, BLOCK, 3), "verified", "data")
+    device.unbind()
+    device.bind()
+    check_equal(device.mem("write", 0, BLOCK, 4), "written", "write")
+
+
+@test()
+def surprise_region_while_pinned(t):
+    """A region goes, and waits for a pinned page. Meanwhile another region is
+    lent memory, which is used and asked back, and to delete a DAX device of
+    the region that goes ends, too."""
+    going, other = dc_region(t), dc_region(t, 2)
+    lend(t, going, [MAPPED])
+    # it goes first, and the seed device is there until then
+    device = claim(t, going, create_device(t.guest, going), MAPPED)
+    device.bind()
+    # writing new_id waits for every device that the driver would take
+    forget_ids([device])
+    keeper = Keeper(t.guest, device.node, BLOCK)
+    check_equal(keeper.pin(), "pinned", "pin")
+    unbinding = t.guest.sh(f"attr {BUS}/cxl_region/unbind {going.name} "
+                           ">/dev/null 2>&1 & echo $!")
+    t.guest.until("the region to wait", lambda: "dev_dax_wait_for_pages" in
+                  t.vm.run(f"cat /proc/{unbinding}/stack")[1])
+    deleting = t.guest.sh(f"attr {going.dax_region}/dax_region/delete "
+                          f"{going.seed} >/dev/null 2>&1 & echo $!")
+    t.guest.until("the deletion to be tried", lambda: "delete_store" in
+                  t.vm.run(f"cat /proc/{deleting}/stack")[1])
+
+    lend(t, other, [MAPPED])
+    user = claim(t, other, seed_device(t.guest, other), MAPPED)
+    user.bind()
+    check_equal(user.mem("write", 0, BLOCK, 5), "written", "write")
+    user.give_back()
+    take_back(t, other, [MAPPED])
+    check_equal(len(t.guest.device_ranges()), 1, "ranges the device lists")
+
+    check_equal(keeper.pin(), "unpinned", "unpin")
+    t.guest.until("both to end", lambda: t.vm.run(
+        f"kill -0 {unbinding} || kill -0 {deleting}")[0])
+    t.guest.until("release", lambda: not t.guest.device_ranges())
+    keeper.end()

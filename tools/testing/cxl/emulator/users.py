@@ -47,6 +47,31 @@ class Keeper:
             f"/proc/{self.pid}"))
 
 
+class Victim:
+    """A process that uses memory while that is taken away."""
+
+    def __init__(self, t, name, *arguments):
+        self.guest, self.path = t.guest, f"/tmp/victim.{name}"
+        words = " ".join(str(argument) for argument in arguments)
+        self.pid = int(t.guest.sh(
+            f"victim {words} </dev/null >{self.path} 2>&1 & echo $!"))
+        t.guest.until(f"victim {words}", lambda: "ready" in self.said(), 60)
+
+    def said(self):
+        """All that it has printed."""
+        return self.guest.read(self.path)
+
+    def signal(self, name):
+        """Send it a signal."""
+        self.guest.sh(f"kill -{name} {self.pid}")
+
+    def end(self, timeout=20):
+        """Wait for its end; what it said last."""
+        self.guest.until("the victim's end", lambda: not self.guest.exists(
+            f"/proc/{self.pid}"), timeout)
+        return self.said().splitlines()[-1]
+
+
 def bind_to(device, driver):
     """Have a driver take a DAX device: kmem takes any, the others the ones
     they are told of."""

@@ -150,10 +150,15 @@ int create_region(struct slot *slot)
 	return bind_region(slot);
 }
 
+/* No region is bound as long as the device's list can't be read */
 int bind_region(struct slot *slot)
 {
 	int rc = act(REGION_BIND, slot->region, REGION_DRIVER "/bind");
 
+	for (int i = 0; i < PATIENCE && rc && slot->unit->was_bad; i++) {
+		doze(1000);
+		rc = act(REGION_BIND, slot->region, REGION_DRIVER "/bind");
+	}
 	slot->present = !rc;
 	return rc;
 }
