@@ -2,8 +2,8 @@
 """Build the test guest's root file system.
 
 The archive is written here, byte by byte, so that neither root nor cpio nor a
-distribution image is needed: busybox, the kernel's modules, the test programs
-and one init script are all there is in the guest.
+distribution image is needed: busybox, the kernel's modules, the test programs,
+the command dcd and one init script are all there is in the guest.
 """
 
 import gzip
@@ -99,6 +99,26 @@ def add_tools(archive, build):
         archive.file(f"tools/{name}", target.read_bytes(), 0o755)
 
 
+def add_dcd(archive, build):
+    """Build and add the command dcd of the kernel tree, static."""
+    source = build / "linux" / "tools" / "cxl"
+    target = build / "run" / "tools-cxl"
+    if not (source / "Makefile").exists():
+        raise SetupError(f"no dcd in {source}: run `make tree`")
+    target.mkdir(parents=True, exist_ok=True)
+    command = ["make", "-s", "-C", str(source), f"O={target}",
+               "LDFLAGS=-static"]
+    # Not what the make that runs this was told.
+    env = {name: value for name, value in os.environ.items()
+           if not name.startswith(("MAKE", "MFLAGS", "GNUMAKE"))}
+    result = subprocess.run(command, capture_output=True, text=True, env=env,
+                            check=False)
+    if result.returncode:
+        raise SetupError(f"{' '.join(command)}\n{result.stdout}"
+                         f"{result.stderr}")
+    archive.file("tools/dcd", (target / "dcd").read_bytes(), 0o755)
+
+
 def is_static(program):
     """Whether an x86-64 ELF program asks for no dynamic loader."""
     pt_interp = 3
@@ -143,6 +163,7 @@ def build_initramfs(build, modroot, target):
     archive.console()
     add_busybox(archive)
     add_tools(archive, build)
+    add_dcd(archive, build)
     add_modules(archive, build / modroot)
     archive.file("init", (GUEST_SOURCES / "init").read_bytes(), 0o755)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -35,6 +35,7 @@ import test_surprise     # noqa: F401 pylint: disable=unused-import
 import test_system       # noqa: F401 pylint: disable=unused-import
 import test_interfaces   # noqa: F401 pylint: disable=unused-import
 import test_forced       # noqa: F401 pylint: disable=unused-import
+import test_dcd          # noqa: F401 pylint: disable=unused-import
 import test_order        # noqa: F401 pylint: disable=unused-import
 import test_mock         # noqa: F401 pylint: disable=unused-import
 import test_allocations  # noqa: F401 pylint: disable=unused-import

@@ -160,7 +160,7 @@ def look_for_leaks(vm, report):
 
 def clean_up(guest):
     """Leave no process, region or extent to the next test."""
-    guest.sh("killall dcdmem keep uevents victim 2>/dev/null; true")
+    guest.sh("killall dcd dcdmem keep uevents victim 2>/dev/null; true")
     if guest.vm.kind == "mock":
         clean_up_mock(guest)
     elif guest.names("/sys/bus/cxl/devices", "root0"):

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* dcd online, dcd offline: claimed memory as system RAM */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "dcd.h"
+
+#define MEMORY	"/sys/devices/system/memory"
+
+static bool is_ram(const struct dax_device *dev)
+{
+	return !strcmp(dev->driver, "kmem");
+}
+
+static int in_use(const struct dax_device *dev)
+{
+	error("%s can't be taken offline: some of its pages can't be moved",
+	      dev->name);
+	advise("end what has pinned them (RDMA, VFIO), and try again;");
+	return advise("what the kernel itself has there stays");
+}
+
+/* Take system RAM out of the system; the driver stays bound. 0 or -1 */
+int unplug(const struct dax_device *dev)
+{
+	int rc = sysfs_write("unplugged", "%s/%s/state", DAX_DEVICES, dev->name);
+
+	if (rc == -EBUSY || rc == -EINTR)
+		return in_use(dev);
+	return rc ? error("%s can't be taken offline: %s", dev->name,
+			  strerror(-rc)) : 0;
+}
+
+/* Memory that is there already was brought up by the system's own policy */
+static int plug(const struct dax_device *dev, const char *wanted)
+{
+	char state[NAME_LEN];
+	int rc = sysfs_read(state, sizeof(state), "%s/%s/state", DAX_DEVICES,
+			    dev->name);
+
+	if (!rc && !strcmp(state, wanted))
+		return 0;
+	if (!rc && strcmp(state, "unplugged") && unplug(dev))
+		return -1;
+	if (!rc)
+		rc = sysfs_write(wanted, "%s/%s/state", DAX_DEVICES, dev->name);
+	return rc ? error("%s does not become %s: %s; the kernel log says more",
+			  dev->name, wanted, strerror(-rc)) : 0;
+}
+
+static int too_small(const struct dax_device *dev)
+{
+	char size[NAME_LEN];
+
+	if (sysfs_read(size, sizeof(size), "%s/block_size_bytes", MEMORY))
+		copy_name(size, "?");
+	error("kmem does not take %s", dev->name);
+	return advise("it needs a NUMA node and an aligned block of 0x%s bytes",
+		      size);
+}
+
+static int bind_kmem(const struct dax_device *dev)
+{
+	int rc = bind_dax(dev->name, "kmem");
+
+	if (!rc)
+		return 0;
+	if (!strcmp(dev->driver, "device_dax"))
+		bind_dax(dev->name, dev->driver);
+	if (rc == -EINVAL || rc == -ENODEV)
+		return too_small(dev);
+	return error("kmem does not take %s: %s; the kernel log says more",
+		     dev->name, strerror(-rc));
+}
+
+static int check_wanted(const struct region *region,
+			const struct dax_device *dev)
+{
+	if (!asked_for(region, dev))
+		return 0;
+	error("the device wants the memory of %s back", dev->name);
+	return advise("'dcd free %s', or use --force", dev->name);
+}
+
+static int do_online(const struct params *params, const struct region *region,
+		     const struct dax_device *dev)
+{
+	if (!dev->size)
+		return error("%s has no memory: 'dcd claim' first", dev->name);
+	if (is_ram(dev))
+		return 0;
+	if (!params->force && (check_wanted(region, dev) || check_unused(dev)))
+		return -1;
+	if (need_driver("kmem") || unbind_dax(dev))
+		return -1;
+	return bind_kmem(dev);
+}
+
+int cmd_online(const struct params *params, const char *arg)
+{
+	const char *wanted = params->no_movable ? "online_kernel" :
+						  "online_movable";
+	const struct dax_device *dev;
+	const struct region *region;
+	struct machine machine;
+	int rc;
+
+	rc = scan_machine(&machine);
+	dev = rc ? NULL : find_dax(&machine, arg, &region);
+	rc = dev ? do_online(params, region, dev) : -1;
+	if (!rc)
+		rc = plug(dev, wanted);
+	free_machine(&machine);
+	note("onlined memory for %d device%s", !rc, rc ? "s" : "");
+	return !!rc;
+}
+
+static void ring(int sig)
+{
+	(void)sig;
+}
+
+/* The kernel tries for ever to move pages, unless a signal comes */
+static void set_alarm(unsigned int seconds)
+{
+	struct sigaction action = { .sa_handler = ring };
+
+	sigaction(SIGALRM, &action, NULL);
+	alarm(seconds);
+}
+
+/* The claim stays: the device is what it was before 'dcd online' */
+static int do_offline(const struct params *params,
+		      const struct dax_device *dev)
+{
+	int rc;
+
+	if (!is_ram(dev))
+		return error("%s is no system RAM: 'dcd free %s' gives it back",
+			     dev->name, dev->name);
+	set_alarm(params->timeout);
+	rc = unplug(dev);
+	alarm(0);
+	if (rc || unbind_dax(dev) || need_driver("device_dax"))
+		return -1;
+	rc = bind_dax(dev->name, "device_dax");
+	if (rc)
+		note("device_dax does not take %s: %s", dev->name,
+		     strerror(-rc));
+	return 0;
+}
+
+int cmd_offline(const struct params *params, const char *arg)
+{
+	const struct dax_device *dev;
+	const struct region *region;
+	struct machine machine;
+	int rc;
+
+	rc = scan_machine(&machine);
+	dev = rc ? NULL : find_dax(&machine, arg, &region);
+	rc = dev ? do_offline(params, dev) : -1;
+	free_machine(&machine);
+	note("offlined memory for %d device%s", !rc, rc ? "s" : "");
+	return !!rc;
+}
