@@ -40,15 +40,23 @@
 #define DEAD_KILL_SECONDS		60
 #define DEAD_KILL_SECONDS_PER_GIB	10
 
+struct pinned {
+	struct dev_dax *dev_dax;
+	unsigned long count;
+};
+
 /* So that nobody else gets it; a kernel without hwpoison can't do that */
 static void poison(unsigned long pfn, void *arg)
 {
-	unsigned long *count = arg;
+	struct pinned *pinned = arg;
 
+	/* it may have given up the memory: who has it now has a right to it */
+	if (!dev_dax_is_dead(pinned->dev_dax))
+		return;
 #ifdef CONFIG_MEMORY_FAILURE
 	memory_failure(pfn, 0);
 #endif
-	(*count)++;
+	pinned->count++;
 }
 
 /* May anybody still touch the memory of a device whose mappings are torn down? */
@@ -57,10 +65,7 @@ static bool is_touched(struct dev_dax *dev_dax)
 	/* its pages may not be there yet, or be system RAM */
 	if (!dev_dax->has_pages)
 		return true;
-	for (int i = 0; i < dev_dax->nr_range; i++)
-		if (dax_pages_in_use(&dev_dax->ranges[i].range, NULL, NULL))
-			return true;
-	return false;
+	return dev_dax_pages_in_use(dev_dax) != 0;
 }
 
 /**
@@ -95,18 +100,18 @@ static bool dead_range(struct dev_dax *dev_dax, int i, struct range *range)
 
 static void poison_pinned(struct dev_dax *dev_dax)
 {
-	unsigned long count = 0;
+	struct pinned pinned = { .dev_dax = dev_dax };
 	struct range range;
 
 	if (!READ_ONCE(dev_dax->has_pages))
 		return;
 	msleep(DEAD_PINNED_MS);
 	for (int i = 0; dead_range(dev_dax, i, &range); i++)
-		dax_pages_in_use(&range, poison, &count);
-	if (count)
+		dax_visit_pages_in_use(&range, poison, &pinned);
+	if (pinned.count)
 		dev_err(&dev_dax->dev,
 			"lost memory has %lu pinned pages: their users may still access it\n",
-			count);
+			pinned.count);
 }
 
 static unsigned long kill_timeout(struct dev_dax *dev_dax)
@@ -263,20 +268,3 @@ bool dev_dax_is_dead(struct dev_dax *dev_dax)
 	return READ_ONCE(dev_dax->life) != DEV_DAX_ALIVE;
 }
 EXPORT_SYMBOL_GPL(dev_dax_is_dead);
-
-/**
- * run_dev_dax() - bring a device to life
- * @dev_dax: its driver is ready, and has mapped its pages
- *
- * Return: 0, or -ENXIO when its memory is lost meanwhile
- */
-int run_dev_dax(struct dev_dax *dev_dax)
-{
-	guard(rwsem_write)(&dax_dev_rwsem);
-	if (dev_dax_is_dead(dev_dax))
-		return -ENXIO;
-	WRITE_ONCE(dev_dax->has_pages, true);
-	run_dax(dev_dax->dax_dev);
-	return 0;
-}
-EXPORT_SYMBOL_GPL(run_dev_dax);

@@ -27,7 +27,6 @@
 #include <linux/dax.h>
 #include <linux/device.h>
 #include <linux/lockdep.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
@@ -258,7 +257,7 @@ static int claim_matching(struct dev_dax *dev_dax,
 	/* who removes the device may hold it, and waits for its attributes */
 	ACQUIRE(rwsem_write_try, region)(&dax_region_rwsem);
 	if (ACQUIRE_ERR(rwsem_write_try, &region))
-		return restart_syscall();
+		return dax_restart_attribute();
 
 	ACQUIRE(rwsem_write_kill, devs)(&dax_dev_rwsem);
 	rc = ACQUIRE_ERR(rwsem_write_kill, &devs);

@@ -11,7 +11,7 @@ from costs import BLOCK, blocks
 from guest import CXL, DAX, MODULES, PCI_DRIVER, create_device, seed_device
 from lending import ask_back, dc_region, extent_at, lend, take_back
 from testlib import check, check_equal, test
-from users import Keeper, Victim, bind_to, forget_ids
+from users import Keeper, Victim, bind_to, forget_ids, unbind_from
 
 BUS = "/sys/bus/cxl/drivers"
 PCI = "/sys/bus/pci"
@@ -301,17 +301,21 @@ def surprise_offer_while_away(t):
 
 @test()
 def surprise_open_across_binds(t):
-    """A process has a DAX device open while it is unbound, bound again and used
-    by others. What the process closes at last is that of the first bind, and
-    not that of the one that is there."""
+    """Processes have a DAX device open, and memory of it mapped, while it is
+    unbound, bound again and used by others. The mapping has ended with the bind;
+    what is closed at last harms nobody."""
     lent = dc_region(t)
     lend(t, lent, [MAPPED])
     device = claim(t, lent, seed_device(t.guest, lent), MAPPED)
     device.bind()
     owner = t.guest.sh(f"sleep 600 <>{device.node} >/dev/null 2>&1 & echo $!")
+    keeper = Keeper(t.guest, device.node, BLOCK)
     device.unbind()
+    check_equal(keeper.look(), "SIGBUS", "a mapping without a driver")
     device.bind()
     check_equal(device.mem("write", 0, BLOCK, 3), "written", "write")
+    check_equal(keeper.look(), "SIGBUS", "a mapping of the bind before")
+    keeper.end()
     t.guest.sh(f"kill {owner}")
     t.guest.until("the owner's end", lambda: not t.guest.exists(
         f"/proc/{owner}"))
@@ -319,6 +323,26 @@ def surprise_open_across_binds(t):
     device.unbind()
     device.bind()
     check_equal(device.mem("write", 0, BLOCK, 4), "written", "write")
+
+
+@test()
+def surprise_open_across_drivers(t):
+    """The node of a device is that of the driver that has it, whoever has it
+    open from the time of another; without a driver it can't be opened."""
+    lent = dc_region(t)
+    lend(t, lent, [MAPPED])
+    device = claim(t, lent, seed_device(t.guest, lent), MAPPED)
+    t.guest.sh("modprobe fsdev_dax")
+    bind_to(device, "device_dax")
+    owner = t.guest.sh(f"sleep 600 <>{device.node} >/dev/null 2>&1 & echo $!")
+    unbind_from(device, "device_dax")
+    check("No such device" in device.mem("write", 0, BLOCK, 1), "no driver")
+    bind_to(device, "fsdev_dax")
+    check("mmap" in device.mem("write", 0, BLOCK, 1), "fsdev_dax maps nothing")
+    unbind_from(device, "fsdev_dax")
+    bind_to(device, "device_dax")
+    check_equal(device.mem("write", 0, BLOCK, 2), "written", "write")
+    t.guest.sh(f"kill {owner}; rmmod fsdev_dax")
 
 
 @test()
