@@ -34,6 +34,7 @@ import test_remembered   # noqa: F401 pylint: disable=unused-import
 import test_surprise     # noqa: F401 pylint: disable=unused-import
 import test_system       # noqa: F401 pylint: disable=unused-import
 import test_interfaces   # noqa: F401 pylint: disable=unused-import
+import test_guide        # noqa: F401 pylint: disable=unused-import
 import test_forced       # noqa: F401 pylint: disable=unused-import
 import test_dcd          # noqa: F401 pylint: disable=unused-import
 import test_order        # noqa: F401 pylint: disable=unused-import

@@ -162,3 +162,16 @@ def region_destroy_with_release_pending(t):
     t.guest.wait_state(name, "release-pending")
     t.guest.destroy_regions()
     check_equal(t.guest.device_ranges(), [], "the device's list")
+
+
+@test()
+def region_mode_stays_with_its_capacity(t):
+    """A decoder that has capacity of one partition can't be made one of another:
+    a region would reach memory that nobody has lent."""
+    decoder = f"{CXL}/{t.guest.free_endpoint_decoder()}"
+    t.guest.write_all([(f"{decoder}/mode", "dynamic_ram_1"),
+                       (f"{decoder}/dpa_size", 256 * MIB)])
+    for mode in ("ram", "dynamic_ram_2"):
+        check_equal(t.guest.refusal(f"{decoder}/mode", mode), "EBUSY", mode)
+    t.guest.write_all([(f"{decoder}/mode", "dynamic_ram_1"),
+                       (f"{decoder}/dpa_size", 0), (f"{decoder}/mode", "ram")])
