@@ -11,7 +11,7 @@ RUN := python3 tools/testing/cxl/emulator/run.py
 FUZZ := python3 tools/testing/cxl/fuzz/run.py
 
 .PHONY: help demo check check-deep tree wip refresh series kernel cxl-test kunit guest-test stress \
-	lint bisect docs fuzz fuzz-check fuzz-replay fuzz-merge shell bench clean setup
+	lint bisect docs fuzz fuzz-check fuzz-replay fuzz-merge shell bench clean setup configs
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -59,8 +59,12 @@ lint: wip ## W=1, sparse, checkpatch, kernel-doc
 
 bisect: kernel ## build every patch by itself, W=1 and sparse
 	@scripts/bisect
+
 docs: wip ## build the pages with Sphinx; every attribute and error is described
 	@scripts/docs
+
+configs: wip ## build drivers/cxl and drivers/dax in 13 other configurations, or T=name
+	@scripts/configs $(T)
 
 fuzz: wip ## fuzz the extent core and the wire in user space (FUZZ_RUNS=1000000)
 	@$(FUZZ) runs

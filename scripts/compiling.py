@@ -84,6 +84,24 @@ def compile_tree(source, out, name):
     return compile_dirs(source, out, f"{name}.log", "C=2")
 
 
+def symbols(paths, *options):
+    """Names in object files, by nm."""
+    if not paths:
+        return set()
+    done = subprocess.run(["nm", "-P", *options, *map(str, paths)], check=True,
+                          capture_output=True, text=True)
+    return {line.split()[0] for line in done.stdout.splitlines()
+            if line and not line.endswith(":")}
+
+
+def objects(out):
+    """The linked modules of DIRS, and what is built in."""
+    archives = [out / name / "built-in.a" for name in DIRS]
+    modules = [path for name in DIRS for path in (out / name).rglob("*.o")
+               if path.with_suffix(".mod").exists()]
+    return modules + [path for path in archives if path.exists()]
+
+
 def link_base_tree(target):
     """The pristine base as links into the kernel tree: seconds and no space."""
     shutil.rmtree(target, ignore_errors=True)
