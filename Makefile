@@ -11,7 +11,7 @@ RUN := python3 tools/testing/cxl/emulator/run.py
 FUZZ := python3 tools/testing/cxl/fuzz/run.py
 
 .PHONY: help demo check check-deep tree wip refresh series kernel cxl-test kunit guest-test stress \
-	lint bisect docs fuzz fuzz-check fuzz-replay fuzz-merge shell bench clean setup configs
+	lint bisect docs fuzz fuzz-check fuzz-replay fuzz-merge shell bench clean setup configs cocci
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -65,6 +65,9 @@ docs: wip ## build the pages with Sphinx; every attribute and error is described
 
 configs: wip ## build drivers/cxl and drivers/dax in 13 other configurations, or T=name
 	@scripts/configs $(T)
+
+cocci: wip ## the kernel's coccinelle scripts over our files, or T=name
+	@scripts/cocci $(T)
 
 fuzz: wip ## fuzz the extent core and the wire in user space (FUZZ_RUNS=1000000)
 	@$(FUZZ) runs
