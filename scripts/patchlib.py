@@ -40,6 +40,10 @@ class Error(Exception):
     """Something that the user can put right; the text says how."""
 
 
+class Conflict(Error):
+    """The series does not apply to the base; the text says which patch and where."""
+
+
 def main(function):
     """Run a script's function; an Error is a message, not a traceback."""
     try:
@@ -267,7 +271,7 @@ def failing_hunk(diff, path, line):
     for text_line in diff.split("\n"):
         if text_line.startswith("--- "):
             here = text_line == f"--- a/{path}"
-        elif here and text_line.startswith(f"@@ -{line},"):
+        elif here and re.match(rf"@@ -{line}[, ]", text_line):
             return text_line
     return f"line {line}"
 
@@ -280,8 +284,10 @@ def apply_diff(patch, env):
         errors = text(done.stderr)
         where = [f"  {path}: {failing_hunk(patch.diff, path, line)}" for path, line
                  in re.findall(r"error: patch failed: (.*):(\d+)", errors)]
-        raise Error("\n".join([f"patches/{patch.name} does not apply:", *where,
-                               errors.rstrip()]))
+        where += [f"  {path}: not in this tree" for path
+                  in re.findall(r"error: (.*): does not exist in index", errors)]
+        raise Conflict("\n".join([f"patches/{patch.name} does not apply:",
+                                  *(where or [errors.rstrip()])]))
 
 
 def build(series):
@@ -300,8 +306,8 @@ def build(series):
                 if path == "MAINTAINERS":
                     data = raw(add_section(git("show", ":MAINTAINERS", env=env), text(data)))
                 elif git("ls-files", "--", path, env=env):
-                    raise Error(f"patches/{patch.name} brings in {path}, "
-                                "which is in the tree already")
+                    raise Conflict(f"patches/{patch.name} brings in {path}, "
+                                   "which is in the tree already")
                 else:
                     mode = file_mode(ROOT / path)
                 blob = git("hash-object", "-w", "--stdin", "--no-filters", stdin=data).strip()
