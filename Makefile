@@ -5,13 +5,13 @@
 BUILD ?= build
 JOBS  ?= $(shell nproc)
 override BUILD := $(abspath $(BUILD))
-export BUILD JOBS KSRC FORCE ALL FLAVOURS T FUZZ_RUNS FUZZ_SECONDS
+export BUILD JOBS KSRC FORCE ALL FLAVOURS T FUZZ_RUNS FUZZ_SECONDS CONFIG CONFIGURE_ONLY
 
 RUN := python3 tools/testing/cxl/emulator/run.py
 FUZZ := python3 tools/testing/cxl/fuzz/run.py
 
 .PHONY: help demo check check-deep tree wip refresh series kernel cxl-test kunit guest-test stress \
-	lint bisect docs fuzz fuzz-check fuzz-replay fuzz-merge shell bench clean setup configs cocci
+	lint bisect docs fuzz fuzz-check fuzz-replay fuzz-merge shell bench clean setup configs cocci deb
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -68,6 +68,9 @@ configs: wip ## build drivers/cxl and drivers/dax in 13 other configurations, or
 
 cocci: wip ## the kernel's coccinelle scripts over our files, or T=name
 	@scripts/cocci $(T)
+
+deb: wip ## Debian packages for a real machine (CONFIG=file, else Debian's); takes hours
+	@scripts/deb
 
 fuzz: wip ## fuzz the extent core and the wire in user space (FUZZ_RUNS=1000000)
 	@$(FUZZ) runs
