@@ -5,13 +5,13 @@
 BUILD ?= build
 JOBS  ?= $(shell nproc)
 override BUILD := $(abspath $(BUILD))
-export BUILD JOBS KSRC FORCE ALL FLAVOURS T FUZZ_RUNS FUZZ_SECONDS CONFIG CONFIGURE_ONLY
+export BUILD JOBS KSRC FORCE ALL FLAVOURS PATCHES T FUZZ_RUNS FUZZ_SECONDS CONFIG CONFIGURE_ONLY
 
 RUN := python3 tools/testing/cxl/emulator/run.py
 FUZZ := python3 tools/testing/cxl/fuzz/run.py
 
 .PHONY: help demo check check-deep tree wip refresh series kernel cxl-test kunit guest-test stress \
-	lint bisect docs fuzz fuzz-check fuzz-replay fuzz-merge shell bench clean setup configs cocci deb
+	lint bisect boots docs fuzz fuzz-check fuzz-replay fuzz-merge shell bench clean setup configs cocci deb
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -59,6 +59,9 @@ lint: wip ## W=1, sparse, checkpatch, kernel-doc
 
 bisect: kernel ## build every patch by itself, W=1 and sparse
 	@scripts/bisect
+
+boots: wip ## build and boot every patch by itself, and test it; takes hours (PATCHES=1-9)
+	@scripts/boots
 
 docs: wip ## build the pages with Sphinx; every attribute and error is described
 	@scripts/docs
