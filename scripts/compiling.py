@@ -118,8 +118,9 @@ def link_base_tree(target):
             (target / name).symlink_to(lib.LINUX / name)
 
 
-def base_warnings():
-    """What the base gives by itself; worked out once and kept."""
+def base_warnings(keep=None):
+    """What the base gives by itself; worked out once and kept. If it has to be, `keep`
+    is where the tree and its objects stay, as linux and out."""
     config = (lib.ROOT / "tools/testing/cxl/emulator/kernel.config").read_bytes()
     tools = run(["sparse", "--version"])[1] + run(["gcc", "--version"])[1]
     key = hashlib.sha256(config + lib.raw(tools + git("rev-parse", "base^{tree}"))
@@ -131,11 +132,12 @@ def base_warnings():
         if lines[0] == key:
             return None, set(lines[1:])
     print("# lint: the pristine base first, once")
-    source, out = lib.BUILD / "lint-base/linux", lib.BUILD / "lint-base/out"
+    source, out = ((keep or lib.BUILD / "lint-base") / name for name in ("linux", "out"))
     shutil.rmtree(source.parent, ignore_errors=True)
     link_base_tree(source)
     failure, found = compile_tree(source, out, "lint-base")
     if not failure:
         path.write_text("\n".join([key, *sorted(found)]))
-    shutil.rmtree(source.parent)
+    if not keep:
+        shutil.rmtree(source.parent)
     return failure, set(found)

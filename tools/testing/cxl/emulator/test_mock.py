@@ -579,6 +579,34 @@ def raw_records_on_the_emulated_device(t):
     t.guest.sh("rmmod cxl_dc_record")
 
 
+@test()
+def held_log_keeps_no_thread_busy(t):
+    """The DC log's bit is set and nobody drains that log: the thread of the other
+    logs reads what there is for it, and sleeps again (pitfall 14)."""
+    tracing = "/sys/kernel/tracing"
+    event = f"{tracing}/events/cxl/cxl_general_media/enable"
+    t.guest.sh("modprobe cxl_dc_record")
+    memdev = t.guest.memdev()
+    region = dc_region(t)
+    t.guest.write(f"{RECORD}/hold", memdev)
+    t.fabric.add(0, [(0, BLOCK)])
+    t.guest.write(event, 1)
+    t.fabric.media_event(0x1000)
+    t.guest.until("the other event", lambda: "cxl_general_media" in
+                  t.guest.read(f"{tracing}/trace"))
+    t.guest.write(event, 0)
+    t.guest.sh(f"echo > {tracing}/trace")
+    threads = t.guest.sh("grep -l ^irq/.*:0d:00.0 /proc/[0-9]*/comm").split()
+    check(threads, "no interrupt thread")
+    for comm in threads:
+        status = comm.replace("comm", "status")
+        t.guest.until(f"the thread of {comm} to sleep", lambda path=status:
+                      "S (sleeping)" in t.guest.read(path))
+    t.guest.write(f"{RECORD}/unhold", memdev)
+    t.guest.wait_ranges(region, [(0, BLOCK)])
+    t.guest.sh("rmmod cxl_dc_record")
+
+
 def config_log(t, begin):
     """What the driver has said of updated partitions."""
     return [line for line in t.vm.log()[begin:].splitlines()

@@ -118,6 +118,14 @@ class FabricManager:
         """Ask for extents back."""
         self._inject("release", "removal-policy", region, extents)
 
+    def media_event(self, address):
+        """Have the device report something about its static memory, in another
+        log."""
+        self._qmp.command(
+            "cxl-inject-general-media-event", path=DEVICE,
+            log="informational", flags=1, dpa=address, descriptor=3, type=3,
+            **{"transaction-type": 1})
+
 
 def memory_arguments(kind):
     """QEMU's arguments for ordinary memory: cxl_test wants more of it, and two
