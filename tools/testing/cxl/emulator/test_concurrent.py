@@ -4,7 +4,9 @@ check-deep`: what each of them sees is proved elsewhere."""
 
 import os
 
+from costs import BLOCK
 from guest import CXL, DAX, seed_device
+from lending import dc_region, lend
 from mock import DEBUGFS
 from test_allocations import TAG_A, TAG_B, at, expect_held, lender
 from testlib import check_equal, test
@@ -58,3 +60,25 @@ def readers_while_memory_comes_and_goes(t):
         accepted = sum(len(extents) for opcode, _, code, extents in
                        mock.responses() if opcode == "4802" and not code)
         check_equal(accepted > 0, True, f"{mock.name} had something accepted")
+
+
+@test()
+def devices_are_made_and_deleted_at_once(t):
+    """Two processes make and delete the DAX devices of a region: a device gets
+    a name when that of another is gone, not before."""
+    region = dc_region(t)
+    lend(t, region, [(0, BLOCK)])
+    directory = f"{region.dax_region}/dax_region"
+    script = f"""
+i=0
+while [ $i -lt {10 * ROUNDS} ]; do
+	echo 1 > {directory}/create
+	for n in 1 2 3; do echo dax{region.number}.$n > {directory}/delete; done
+	i=$((i + 1))
+done
+"""
+    t.guest.sh("".join(f"({script}) >/dev/null 2>&1 &\n" for _ in range(2))
+               + "wait", 120)
+    for name in t.guest.names(DAX, "*"):
+        if name != region.seed:
+            t.guest.write(f"{directory}/delete", name)
