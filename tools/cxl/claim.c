@@ -274,15 +274,5 @@ static int do_free(const struct params *params, const struct region *region,
 
 int cmd_free(const struct params *params, const char *arg)
 {
-	const struct dax_device *dev;
-	const struct region *region;
-	struct machine machine;
-	int rc;
-
-	rc = scan_machine(&machine);
-	dev = rc ? NULL : find_dax(&machine, arg, &region);
-	rc = dev ? do_free(params, region, dev) : -1;
-	free_machine(&machine);
-	note("freed %d device%s", !rc, rc ? "s" : "");
-	return !!rc;
+	return for_dax(params, arg, do_free, "freed");
 }

@@ -156,6 +156,10 @@ const struct region *find_region(const struct machine *machine,
 const struct dax_device *find_dax(const struct machine *machine,
 				  const char *name,
 				  const struct region **region);
+typedef int dax_action(const struct params *params, const struct region *region,
+		       const struct dax_device *dev);
+int for_dax(const struct params *params, const char *name, dax_action *action,
+	    const char *done);
 bool is_over(const struct region *region, const struct memdev *memdev,
 	     const struct partition *part);
 int find_allocations(const struct region *region, struct allocation **found);

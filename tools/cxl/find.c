@@ -44,6 +44,26 @@ const struct dax_device *find_dax(const struct machine *machine,
 	return NULL;
 }
 
+/*
+ * Do something to a DAX device that is known by name, and say to how many it was done.
+ * Returns an exit status.
+ */
+int for_dax(const struct params *params, const char *name, dax_action *action,
+	    const char *done)
+{
+	const struct dax_device *dev;
+	const struct region *region;
+	struct machine machine;
+	int rc;
+
+	rc = scan_machine(&machine);
+	dev = rc ? NULL : find_dax(&machine, name, &region);
+	rc = dev ? action(params, region, dev) : -1;
+	free_machine(&machine);
+	note("%s %d device%s", done, !rc, rc ? "s" : "");
+	return !!rc;
+}
+
 /* Whether a region has all or some of a partition */
 bool is_over(const struct region *region, const struct memdev *memdev,
 	     const struct partition *part)

@@ -84,8 +84,8 @@ static int check_wanted(const struct region *region,
 	return advise("'dcd free %s', or use --force", dev->name);
 }
 
-static int do_online(const struct params *params, const struct region *region,
-		     const struct dax_device *dev)
+static int make_ram(const struct params *params, const struct region *region,
+		    const struct dax_device *dev)
 {
 	if (!dev->size)
 		return error("%s has no memory: 'dcd claim' first", dev->name);
@@ -98,23 +98,17 @@ static int do_online(const struct params *params, const struct region *region,
 	return bind_kmem(dev);
 }
 
+static int do_online(const struct params *params, const struct region *region,
+		     const struct dax_device *dev)
+{
+	if (make_ram(params, region, dev))
+		return -1;
+	return plug(dev, params->no_movable ? "online_kernel" : "online_movable");
+}
+
 int cmd_online(const struct params *params, const char *arg)
 {
-	const char *wanted = params->no_movable ? "online_kernel" :
-						  "online_movable";
-	const struct dax_device *dev;
-	const struct region *region;
-	struct machine machine;
-	int rc;
-
-	rc = scan_machine(&machine);
-	dev = rc ? NULL : find_dax(&machine, arg, &region);
-	rc = dev ? do_online(params, region, dev) : -1;
-	if (!rc)
-		rc = plug(dev, wanted);
-	free_machine(&machine);
-	note("onlined memory for %d device%s", !rc, rc ? "s" : "");
-	return !!rc;
+	return for_dax(params, arg, do_online, "onlined memory for");
 }
 
 static void ring(int sig)
@@ -132,11 +126,12 @@ static void set_alarm(unsigned int seconds)
 }
 
 /* The claim stays: the device is what it was before 'dcd online' */
-static int do_offline(const struct params *params,
+static int do_offline(const struct params *params, const struct region *region,
 		      const struct dax_device *dev)
 {
 	int rc;
 
+	(void)region;
 	if (!is_ram(dev))
 		return error("%s is no system RAM: 'dcd free %s' gives it back",
 			     dev->name, dev->name);
@@ -154,15 +149,5 @@ static int do_offline(const struct params *params,
 
 int cmd_offline(const struct params *params, const char *arg)
 {
-	const struct dax_device *dev;
-	const struct region *region;
-	struct machine machine;
-	int rc;
-
-	rc = scan_machine(&machine);
-	dev = rc ? NULL : find_dax(&machine, arg, &region);
-	rc = dev ? do_offline(params, dev) : -1;
-	free_machine(&machine);
-	note("offlined memory for %d device%s", !rc, rc ? "s" : "");
-	return !!rc;
+	return for_dax(params, arg, do_offline, "offlined memory for");
 }

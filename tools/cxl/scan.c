@@ -147,42 +147,43 @@ int scan_dax(struct dax_device *dev, const char *name)
 	return 0;
 }
 
-static int scan_extents(struct region *region, const char *dir)
+/* Scan all in a directory that have such a name, into @into; what is gone is left out */
+static int scan_each(const char *dir, const char *prefix, unsigned int numbers,
+		     int (*scan)(void *into, const char *name), void *into)
 {
 	struct name *names;
-	int nr = sysfs_names(&names, dir, "extent", 2);
-	int i, rc = 0;
+	int nr = sysfs_names(&names, dir, prefix, numbers);
+	int i, rc = nr < 0 ? nr : 0;
 
-	for (i = 0; i < nr && !rc; i++) {
-		region->extents = grow(region->extents, region->nr_extents,
-				       sizeof(*region->extents));
-		rc = scan_extent(&region->extents[region->nr_extents],
-				 region, names[i].text);
-		if (!rc)
-			region->nr_extents++;
-		else if (is_gone(rc))
-			rc = 0;
-	}
+	for (i = 0; i < nr && (!rc || is_gone(rc)); i++)
+		rc = scan(into, names[i].text);
 	free(names);
+	return is_gone(rc) ? 0 : rc;
+}
+
+static int add_extent(void *into, const char *name)
+{
+	struct region *region = into;
+	int rc;
+
+	region->extents = grow(region->extents, region->nr_extents,
+			       sizeof(*region->extents));
+	rc = scan_extent(&region->extents[region->nr_extents], region, name);
+	if (!rc)
+		region->nr_extents++;
 	return rc;
 }
 
-static int scan_devs(struct region *region, const char *dir)
+static int add_dax(void *into, const char *name)
 {
-	struct name *names;
-	int nr = sysfs_names(&names, dir, "dax", 2);
-	int i, rc = 0;
+	struct region *region = into;
+	int rc;
 
-	for (i = 0; i < nr && !rc; i++) {
-		region->devs = grow(region->devs, region->nr_devs,
-				    sizeof(*region->devs));
-		rc = scan_dax(&region->devs[region->nr_devs], names[i].text);
-		if (!rc)
-			region->nr_devs++;
-		else if (is_gone(rc))
-			rc = 0;
-	}
-	free(names);
+	region->devs = grow(region->devs, region->nr_devs,
+			    sizeof(*region->devs));
+	rc = scan_dax(&region->devs[region->nr_devs], name);
+	if (!rc)
+		region->nr_devs++;
 	return rc;
 }
 
@@ -222,8 +223,10 @@ static int scan_region(struct region *region, const char *name)
 	snprintf(dax, sizeof(dax), "%s/%s", CXL_DEVICES, region->dax_region);
 	rc = read_optional(&region->available, dax, "dax_region/available_size");
 	if (!rc)
-		rc = scan_extents(region, dax);
-	return rc ? rc : scan_devs(region, dax);
+		rc = scan_each(dax, "extent", 2, add_extent, region);
+	if (!rc)
+		rc = scan_each(dax, "dax", 2, add_dax, region);
+	return rc;
 }
 
 static void free_region(struct region *region)
@@ -233,62 +236,51 @@ static void free_region(struct region *region)
 	memset(region, 0, sizeof(*region));
 }
 
-static int scan_memdevs(struct machine *machine)
+/* A memory device without Dynamic Capacity is none of ours */
+static int add_memdev(void *into, const char *name)
 {
-	struct name *names;
-	int nr = sysfs_names(&names, CXL_DEVICES, "mem", 1);
-	int i, rc = nr < 0 ? nr : 0;
+	struct machine *machine = into;
+	struct memdev *memdev;
+	int rc;
 
-	for (i = 0; i < nr && !rc; i++) {
-		machine->memdevs = grow(machine->memdevs, machine->nr_memdevs,
-					sizeof(*machine->memdevs));
-		rc = scan_memdev(&machine->memdevs[machine->nr_memdevs],
-				 names[i].text);
-		if (rc && !is_gone(rc))
-			error("%s: %s", sysfs_last(), strerror(-rc));
-		else if (!rc && machine->memdevs[machine->nr_memdevs].nr_parts)
-			machine->nr_memdevs++;
-		if (is_gone(rc))
-			rc = 0;
-	}
-	free(names);
+	machine->memdevs = grow(machine->memdevs, machine->nr_memdevs,
+				sizeof(*machine->memdevs));
+	memdev = &machine->memdevs[machine->nr_memdevs];
+	rc = scan_memdev(memdev, name);
+	if (!rc && memdev->nr_parts)
+		machine->nr_memdevs++;
 	return rc;
 }
 
-static int scan_regions(struct machine *machine)
+static int add_region(void *into, const char *name)
 {
-	struct name *names;
-	int nr = sysfs_names(&names, CXL_DEVICES, "region", 1);
-	int i, rc = nr < 0 ? nr : 0;
+	struct machine *machine = into;
+	struct region *region;
+	int rc;
 
-	for (i = 0; i < nr && !rc; i++) {
-		struct region *region;
-
-		machine->regions = grow(machine->regions, machine->nr_regions,
-					sizeof(*machine->regions));
-		region = &machine->regions[machine->nr_regions];
-		rc = scan_region(region, names[i].text);
-		if (!rc) {
-			machine->nr_regions++;
-			continue;
-		}
+	machine->regions = grow(machine->regions, machine->nr_regions,
+				sizeof(*machine->regions));
+	region = &machine->regions[machine->nr_regions];
+	rc = scan_region(region, name);
+	if (rc)
 		free_region(region);
-		if (is_gone(rc))
-			rc = 0;
-		else
-			error("%s: %s", sysfs_last(), strerror(-rc));
-	}
-	free(names);
+	else
+		machine->nr_regions++;
 	return rc;
 }
 
 /* Says what is wrong itself; free_machine() whatever it returns, 0 or -1 */
 int scan_machine(struct machine *machine)
 {
+	int rc;
+
 	memset(machine, 0, sizeof(*machine));
 	if (!sysfs_exists(CXL_DEVICES))
 		return error("the kernel has no CXL bus: 'modprobe -a cxl_acpi cxl_pci'");
-	return scan_memdevs(machine) || scan_regions(machine) ? -1 : 0;
+	rc = scan_each(CXL_DEVICES, "mem", 1, add_memdev, machine);
+	if (!rc)
+		rc = scan_each(CXL_DEVICES, "region", 1, add_region, machine);
+	return rc ? error("%s: %s", sysfs_last(), strerror(-rc)) : 0;
 }
 
 void free_machine(struct machine *machine)

@@ -187,6 +187,7 @@ int sysfs_names(struct name **names, const char *dir, const char *prefix,
 	int nr = 0;
 
 	*names = NULL;
+	snprintf(last_path, sizeof(last_path), "%s", dir);
 	stream = opendir(dir);
 	if (!stream)
 		return -errno;

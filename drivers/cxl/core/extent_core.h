@@ -93,6 +93,8 @@ void cxl_extents_forget_dead(struct cxl_extents *extents,
 void cxl_extents_take_back(struct cxl_extents *extents, struct list_head *allocs,
 			   struct list_head *strays);
 void cxl_extents_release_asked(struct cxl_extents *extents);
+bool cxl_extents_check_request(struct cxl_extents *extents,
+			       const struct cxl_extent_record *record);
 
 /* extent_give_back.c: Release commands */
 void cxl_extents_give_back(struct cxl_extents *extents, struct list_head *allocs,

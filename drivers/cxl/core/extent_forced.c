@@ -145,16 +145,9 @@ static void take_range(struct cxl_extents *extents,
 void cxl_extents_forced_record(struct cxl_extents *extents,
 			       const struct cxl_extent_record *record)
 {
-	enum cxl_extent_reason reason;
-
 	lockdep_assert_held(&extents->lock);
 	extents->stats.forced_records++;
-	extents->release_last = jiffies;
-	reason = cxl_extent_check_range(extents, record->start, record->len);
-	if (reason)
-		cxl_extents_report(extents, record->start, record->len,
-				   &record->tag, reason);
-	else
+	if (cxl_extents_check_request(extents, record))
 		take_range(extents, record);
 	if (record->more)
 		return;

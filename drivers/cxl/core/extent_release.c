@@ -75,6 +75,23 @@ static void take_request(struct cxl_extents *extents,
 	}
 }
 
+/*
+ * What all records that ask for memory have in common. Return: whether this one is
+ * about a range that the device has; the others are reported.
+ */
+bool cxl_extents_check_request(struct cxl_extents *extents,
+			       const struct cxl_extent_record *record)
+{
+	enum cxl_extent_reason reason;
+
+	extents->release_last = jiffies;
+	reason = cxl_extent_check_range(extents, record->start, record->len);
+	if (reason)
+		cxl_extents_report(extents, record->start, record->len,
+				   &record->tag, reason);
+	return !reason;
+}
+
 /**
  * cxl_extents_release_record() - take a Release Capacity record
  * @extents: the extents of a memory device, locked
@@ -86,16 +103,9 @@ static void take_request(struct cxl_extents *extents,
 void cxl_extents_release_record(struct cxl_extents *extents,
 				const struct cxl_extent_record *record)
 {
-	enum cxl_extent_reason reason;
-
 	lockdep_assert_held(&extents->lock);
 	extents->stats.release_records++;
-	extents->release_last = jiffies;
-	reason = cxl_extent_check_range(extents, record->start, record->len);
-	if (reason)
-		cxl_extents_report(extents, record->start, record->len,
-				   &record->tag, reason);
-	else
+	if (cxl_extents_check_request(extents, record))
 		take_request(extents, record);
 	if (!record->more)
 		cxl_extents_release_asked(extents);

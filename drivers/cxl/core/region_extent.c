@@ -14,7 +14,6 @@
 #include <linux/dax.h>
 #include <linux/device.h>
 #include <linux/ioport.h>
-#include <linux/kobject.h>
 #include <linux/slab.h>
 #include <cxlmem.h>
 #include <cxl.h>

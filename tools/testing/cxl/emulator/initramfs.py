@@ -9,6 +9,7 @@ the command dcd and one init script are all there is in the guest.
 import gzip
 import io
 import os
+import re
 import shutil
 import stat
 import struct
@@ -16,6 +17,7 @@ import subprocess
 from pathlib import Path
 
 GUEST_SOURCES = Path(__file__).resolve().parent / "guest"
+SHARED = re.compile(r'#include "shared/(\w+)\.h"')
 
 # What modprobe reads; everything else below lib/modules/VERSION but the
 # modules themselves stays out.
@@ -87,13 +89,21 @@ def compile_tool(sources, target):
         raise SetupError(f"{' '.join(command)}\n{result.stderr}")
 
 
+def shared_sources(sources):
+    """The files of guest/shared/ that these include, and what they declare."""
+    text = "".join(source.read_text() for source in sources)
+    return [GUEST_SOURCES / "shared" / f"{name}.{suffix}"
+            for name in sorted(set(SHARED.findall(text))) for suffix in "ch"]
+
+
 def add_tools(archive, build):
     """Compile and add the programs of guest/: NAME.c, with NAME_*.c and NAME.h
-    where there are such."""
+    where there are such, and of shared/ what they include."""
     tools = {}
     for source in sorted(GUEST_SOURCES.glob("*.[ch]")):
         tools.setdefault(source.stem.split("_")[0], []).append(source)
     for name, sources in tools.items():
+        sources += shared_sources(sources)
         target = build / "run" / "tools" / name
         compile_tool(sources, target)
         archive.file(f"tools/{name}", target.read_bytes(), 0o755)

@@ -6,17 +6,14 @@
  * Every 64-bit word of the pattern depends on its offset in the device and on
  * a seed, so a page that turns up in the wrong place does not verify.
  */
-#include <fcntl.h>
 #include <linux/types.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
-
-#define DAX_ALIGN	(2ULL << 20)
+#include "shared/memory.h"
 
 static sigjmp_buf on_sigbus;
 
@@ -24,12 +21,6 @@ static void catch_sigbus(int sig)
 {
 	(void)sig;
 	siglongjmp(on_sigbus, 1);
-}
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
 }
 
 static __u64 word_at(__u64 offset, __u64 seed)
@@ -49,15 +40,8 @@ static __u64 *map_range(const char *path, __u64 offset, __u64 len)
 {
 	__u64 start = offset & ~(DAX_ALIGN - 1);
 	__u64 end = (offset + len + DAX_ALIGN - 1) & ~(DAX_ALIGN - 1);
-	int fd = open(path, O_RDWR);
-	char *map;
+	char *map = map_device(path, start, end - start);
 
-	if (fd < 0)
-		die(path);
-	map = mmap(NULL, end - start, PROT_READ | PROT_WRITE, MAP_SHARED, fd, start);
-	if (map == MAP_FAILED)
-		die("mmap");
-	close(fd);
 	return (__u64 *)(map + (offset - start));
 }
 
@@ -113,8 +97,7 @@ static int hold_range(const char *path, __u64 len)
 
 	for (offset = 0; offset < len; offset += DAX_ALIGN)
 		__atomic_fetch_add(mem + offset / sizeof(*mem), 0, __ATOMIC_RELAXED);
-	printf("held\n");
-	fflush(stdout);
+	say("held");
 	pause();
 	return 0;
 }

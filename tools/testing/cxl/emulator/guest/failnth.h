@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include "shared/files.h"
 
 #define MAX_RANGES	256
 #define TEXT_MAX	16384
@@ -44,9 +45,6 @@ struct spans {
 /* failnth_sys.c */
 __attribute__((format(printf, 1, 2), noreturn)) void fail(const char *format, ...);
 void say_where(int step, unsigned int nth);
-int write_text(int fd, const char *text);
-int write_file(const char *path, const char *text);
-int read_file(const char *path, char *buf, size_t size);
 unsigned long long read_number(const char *path);
 double now(void);
 void rest(void);

@@ -15,15 +15,11 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include "shared/memory.h"
 
-#define DAX_ALIGN	(2ULL << 20)
 #define STEP		(4096 / sizeof(uint64_t))
-#define MPOL_BIND	2
 
 static sigjmp_buf on_sigbus;
 
@@ -31,45 +27,6 @@ static void catch_sigbus(int sig)
 {
 	(void)sig;
 	siglongjmp(on_sigbus, 1);
-}
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static void say(const char *text)
-{
-	printf("%s\n", text);
-	fflush(stdout);
-}
-
-static volatile uint64_t *map_node(int node, size_t len)
-{
-	unsigned long mask = 1UL << node;
-	void *map = mmap(NULL, len, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (map == MAP_FAILED)
-		die("mmap");
-	if (syscall(SYS_mbind, map, len, MPOL_BIND, &mask, 8 * sizeof(mask), 0))
-		die("mbind");
-	return map;
-}
-
-static volatile uint64_t *map_file(const char *path, size_t len)
-{
-	int fd = open(path, O_RDWR);
-	void *map;
-
-	if (fd < 0)
-		die(path);
-	map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED)
-		die("mmap");
-	close(fd);
-	return map;
 }
 
 /* A word of each page tells the pages apart */
@@ -135,7 +92,7 @@ int main(int argc, char **argv)
 	if (sscanf(argv[1], "node:%d", &node) == 1)
 		mem = map_node(node, len);
 	else
-		mem = map_file(argv[1], len);
+		mem = map_device(argv[1], 0, len);
 	fill(mem, len / sizeof(*mem));
 	say("kept");
 	while (!sigwait(&signals, &sig)) {

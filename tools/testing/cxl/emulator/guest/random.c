@@ -21,28 +21,7 @@ struct world world;
 
 static char history[HISTORY][4096];
 static unsigned long done;
-static __u64 seed, state;
-
-/* splitmix64 */
-static __u64 next_random(void)
-{
-	__u64 x = state += 0x9e3779b97f4a7c15ULL;
-
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-	return x ^ (x >> 31);
-}
-
-/* Return: 0 to @n - 1 */
-unsigned int chance(unsigned int n)
-{
-	return next_random() % n;
-}
-
-bool percent(unsigned int n)
-{
-	return chance(100) < n;
-}
+static __u64 seed;
 
 /* Add to what is known of the operation under way */
 void say(const char *format, ...)
@@ -123,8 +102,8 @@ int main(int argc, char **argv)
 			"usage: random SEED OPERATIONS NAME:PARTITION[,PARTITION]...\n");
 		return 2;
 	}
-	state = strtoull(argv[1], NULL, 0);
-	seed = state;
+	seed = strtoull(argv[1], NULL, 0);
+	seed_chance(seed);
 	printf("seed %#llx\n", seed);
 	world.dax_bound = true;
 	for (int i = 3; i < argc; i++)

@@ -22,6 +22,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdnoreturn.h>
+#include "shared/chance.h"
+#include "shared/files.h"
 
 #define MIB		0x100000ULL
 #define BLOCK		(2 * MIB)	/* PMD_SIZE: the DAX alignment */
@@ -38,14 +40,6 @@
 
 #define CXL		"/sys/bus/cxl/devices"
 #define DAX		"/sys/bus/dax/devices"
-
-/**
- * struct name - of an object in sysfs
- * @text: the name
- */
-struct name {
-	char text[32];
-};
 
 /**
  * struct extent - what a record says, or an entry of a list
@@ -222,8 +216,6 @@ struct world {
 extern struct world world;
 
 /* random.c */
-unsigned int chance(unsigned int n);
-bool percent(unsigned int n);
 void say(const char *format, ...);
 noreturn void fail(const char *format, ...);
 
@@ -284,9 +276,7 @@ void unload_dax(void);
 void load_dax(void);
 
 /* random_sys.c */
-int write_file(const char *path, const char *text);
 void must_write(const char *path, const char *text);
-int read_file(const char *path, char *buf, size_t size);
 __u64 read_number(const char *path);
 const char *tag_text(int tag);
 int tag_number(const char *text);

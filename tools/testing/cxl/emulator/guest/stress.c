@@ -52,7 +52,7 @@ static void start_worker(const char *what, void (*work)(void *), void *argument)
 	me = number;
 	/* who manages the emulated device from outside must have his turn */
 	nice(10);
-	seed_chance(number + 1);
+	seed_worker(number + 1);
 	work(argument);
 	_exit(0);
 }
@@ -251,7 +251,7 @@ int main(int argc, char **argv)
 	world->seed = strtoull(argv[1], NULL, 0);
 	world->force = atoi(argv[3]);
 	printf("seed %#llx\n", world->seed);
-	seed_chance(0);
+	seed_worker(0);
 	for (int i = 4; i < argc; i++)
 		add_unit(argv[i]);
 	compare(find_units);

@@ -3,7 +3,7 @@
  * stress: many at once on several Dynamic Capacity Devices
  *
  *   stress.c           starts the workers, stops the world, ends
- *   stress_log.c       chance, what each worker did last, counts, failure
+ *   stress_log.c       what each worker did last, counts, failure
  *   stress_sys.c       files
  *   stress_region.c    regions are made and destroyed
  *   stress_disturb.c   regions and drivers go and come, under the feet of the users
@@ -24,6 +24,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdnoreturn.h>
+#include "shared/chance.h"
+#include "shared/files.h"
 
 #define MIB		0x100000ULL
 #define BLOCK		(2 * MIB)	/* PMD_SIZE: the DAX alignment */
@@ -53,14 +55,6 @@ enum kind {
 	KMEM_BIND, KMEM_ONLINE, KMEM_TOUCH, KMEM_UNPLUG, KMEM_UNBIND,
 	REGION_CREATE, REGION_DESTROY, REGION_UNBIND, REGION_BIND,
 	MEMDEV_REBIND, DAX_UNLOAD, DAX_LOAD, NR_KINDS
-};
-
-/**
- * struct name - of an object in sysfs
- * @text: the name
- */
-struct name {
-	char text[32];
 };
 
 /**
@@ -187,10 +181,7 @@ extern struct world *world;
 extern int me;
 
 /* stress_log.c */
-void seed_chance(__u64 number);
-__u64 next_random(void);
-unsigned int chance(unsigned int n);
-bool percent(unsigned int n);
+void seed_worker(__u64 number);
 void note(const char *format, ...);
 int count(enum kind kind, int rc);
 noreturn void fail(const char *format, ...);
@@ -200,8 +191,6 @@ bool go_on(void);
 void doze(unsigned int most);
 
 /* stress_sys.c */
-int write_file(const char *path, const char *text);
-int read_file(const char *path, char *buf, size_t size);
 __u64 read_number(const char *path);
 int names(const char *path, const char *prefix, struct name *found, int max);
 bool exists(const char *path);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * stress: chance, what each worker did last, counts, failure
+ * stress: what each worker did last, counts, failure
  */
 #define _GNU_SOURCE
 #include <stdarg.h>
@@ -20,33 +20,10 @@ static const char * const kinds[] = {
 	"dax-unload", "dax-load",
 };
 
-static __u64 state;
-
-/* Each worker has its own */
-void seed_chance(__u64 number)
+/* Each worker has chances of its own */
+void seed_worker(__u64 number)
 {
-	state = world->seed ^ (number * 0xd1342543de82ef95ULL);
-}
-
-/* splitmix64 */
-__u64 next_random(void)
-{
-	__u64 x = state += 0x9e3779b97f4a7c15ULL;
-
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-	return x ^ (x >> 31);
-}
-
-/* Return: 0 to @n - 1 */
-unsigned int chance(unsigned int n)
-{
-	return next_random() % n;
-}
-
-bool percent(unsigned int n)
-{
-	return chance(100) < n;
+	seed_chance(world->seed ^ (number * 0xd1342543de82ef95ULL));
 }
 
 /* An entry of the diary */

@@ -2,57 +2,14 @@
 /*
  * stress: files of sysfs and debugfs
  */
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include "stress.h"
 
 #define MOCK	"/sys/kernel/debug/cxl_test_dcd"
-
-/* One write(); return: 0 or a negative errno */
-int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-	ssize_t len = strlen(text);
-	int rc = 0;
-
-	if (fd < 0)
-		return -errno;
-	errno = EIO;
-	if (write(fd, text, len) != len)
-		rc = -errno;
-	close(fd);
-	return rc;
-}
-
-/* Return: length, without the last newline, or a negative errno */
-int read_file(const char *path, char *buf, size_t size)
-{
-	int fd = open(path, O_RDONLY);
-	size_t len = 0;
-	ssize_t got;
-
-	*buf = 0;
-	if (fd < 0)
-		return -errno;
-	while ((got = read(fd, buf + len, size - 1 - len)) > 0)
-		len += got;
-	if (got < 0)
-		got = -errno;
-	close(fd);
-	if (got < 0)
-		return got;
-	if (len && buf[len - 1] == '\n')
-		len--;
-	buf[len] = 0;
-	return len;
-}
 
 /* Return: 0 when there is none */
 __u64 read_number(const char *path)
@@ -72,23 +29,9 @@ bool exists(const char *path)
 /* Names of directory @path that are @prefix and a digit; return their number */
 int names(const char *path, const char *prefix, struct name *found, int max)
 {
-	size_t len = strlen(prefix);
-	DIR *dir = opendir(path);
-	struct dirent *entry;
-	int nr = 0;
+	int nr = list_names(path, prefix, found, max);
 
-	if (!dir)
-		return 0;
-	while (nr < max && (entry = readdir(dir))) {
-		const char *name = entry->d_name;
-
-		if (strncmp(name, prefix, len) || strlen(name) >= sizeof(found->text) ||
-		    name[len] < '0' || name[len] > '9')
-			continue;
-		snprintf(found[nr++].text, sizeof(found->text), "%.31s", name);
-	}
-	closedir(dir);
-	return nr;
+	return nr < max ? nr : max;
 }
 
 /* Write @value to a file, count and note it. Return: 0 or a negative errno */

@@ -13,9 +13,7 @@
  * than they had written.
  */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <fcntl.h>
-#include <linux/mempolicy.h>
 #include <linux/types.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -24,13 +22,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "shared/memory.h"
 
 #define PAGE		4096UL
-#define DAX_ALIGN	(2UL << 20)
 #define MAX_WORKERS	64
 #define SECONDS		60
 
@@ -47,12 +44,6 @@ static size_t memory_len;
 static int nr_threads;
 static __thread sigjmp_buf on_sigbus;
 
-static void die(const char *what)
-{
-	printf("%s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
 static void caught(int sig)
 {
 	(void)sig;
@@ -65,32 +56,6 @@ static void start(int sig)
 {
 	(void)sig;
 	go = 1;
-}
-
-static void *map_device(const char *path, size_t len)
-{
-	int fd = open(path, O_RDWR);
-	void *map;
-
-	if (fd < 0)
-		die(path);
-	map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED)
-		die("mmap");
-	return map;
-}
-
-static void *map_node(int node, size_t len)
-{
-	unsigned long nodes = 1UL << node;
-	void *map = mmap(NULL, len, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (map == MAP_FAILED)
-		die("mmap");
-	if (syscall(SYS_mbind, map, len, MPOL_BIND, &nodes, 8 * sizeof(nodes), 0))
-		die("mbind");
-	return map;
 }
 
 /* Words of a thread's own, one a page, written and read until that ends */
@@ -132,12 +97,6 @@ static void be_process(int first)
 	exit(0);
 }
 
-static void say(const char *text)
-{
-	printf("%s\n", text);
-	fflush(stdout);
-}
-
 /* Memory that forks don't share is made by each process for itself */
 static int use(const char *path, int node, size_t len, int processes, int threads)
 {
@@ -155,7 +114,7 @@ static int use(const char *path, int node, size_t len, int processes, int thread
 		if (fork())
 			continue;
 		alarm(SECONDS);
-		memory = path ? map_device(path, len) : map_node(node, len);
+		memory = path ? map_device(path, 0, len) : map_node(node, len);
 		be_process(i * threads);
 	}
 	while (__atomic_load_n(&board->ready, __ATOMIC_SEQ_CST) < workers)
@@ -224,7 +183,7 @@ int main(int argc, char **argv)
 	if (argc == 3 && !strcmp(verb, "open"))
 		return open_then_map(argv[2]);
 	if (argc == 4 && !strcmp(verb, "pin"))
-		return keep_in_pipe(map_device(argv[2], DAX_ALIGN), atoi(argv[3]));
+		return keep_in_pipe(map_device(argv[2], 0, DAX_ALIGN), atoi(argv[3]));
 	if (argc == 4 && !strcmp(verb, "ram-pin"))
 		return keep_in_pipe(map_node(atoi(argv[2]), DAX_ALIGN),
 				    atoi(argv[3]));
