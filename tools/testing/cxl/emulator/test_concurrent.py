@@ -64,8 +64,9 @@ def readers_while_memory_comes_and_goes(t):
 
 @test()
 def devices_are_made_and_deleted_at_once(t):
-    """Two processes make and delete the DAX devices of a region: a device gets
-    a name when that of another is gone, not before."""
+    """Two processes make and delete the DAX devices of a region, a third one asks
+    which is the youngest: a device gets a name when that of another is gone, not
+    before, and is not deleted before it is made."""
     region = dc_region(t)
     lend(t, region, [(0, BLOCK)])
     directory = f"{region.dax_region}/dax_region"
@@ -77,8 +78,15 @@ while [ $i -lt {10 * ROUNDS} ]; do
 	i=$((i + 1))
 done
 """
-    t.guest.sh("".join(f"({script}) >/dev/null 2>&1 &\n" for _ in range(2))
-               + "wait", 120)
+    makers = "".join(f"({script}) >/dev/null 2>&1 &\nmakers=\"$makers $!\"\n"
+                     for _ in range(2))
+    t.guest.sh(f"""{makers}
+while :; do cat {directory}/create {directory}/seed >/dev/null; done &
+reader=$!
+wait $makers
+kill $reader
+wait $reader
+:""", 120)
     for name in t.guest.names(DAX, "*"):
         if name != region.seed:
             t.guest.write(f"{directory}/delete", name)

@@ -24,14 +24,12 @@ from vm import MIB, GuestError
 BLOCK = 2 * MIB
 TAG = "aaaaaaaa-0001-4000-8000-000000000001"
 
-# To be switched on when the driver handles Forced Release.
-FORCED_RELEASE = False
-
 # Two untagged extents, one of them large, and one allocation of three.
 UNTAGGED = [Held(BASE, 8 * BLOCK), Held(BASE + 16 * BLOCK, BLOCK)]
 TAGGED = [Held(BASE + block * BLOCK, BLOCK, TAG) for block in (20, 24, 22)]
 CHAIN = [TAGGED[0], UNTAGGED[0], TAGGED[1], UNTAGGED[1], TAGGED[2]]
 PART = [Held(BASE + 3 * BLOCK, 2 * BLOCK), TAGGED[1]]
+MISTAKEN = [Held(UNTAGGED[1].start, BLOCK, TAG)]
 
 # So many that a response and a list need three parts of the smallest mailbox.
 MANY = [Held(BASE + 4 * i * BLOCK, BLOCK, TAG if i % 2 else Held(0, 0).tag)
@@ -215,12 +213,33 @@ FORCE = """
     fail {mock}/force {part}
     agree""" + GIVE_BACK
 
+# The claim is dead as a whole; what the device has not taken goes when the claim does.
 FORCE_CLAIMED = """
     write {mock}/chain {chain}
     write {seed}/uuid {tag}
     fail {mock}/force {part}
     write {seed}/size 0
     agree""" + GIVE_BACK
+
+# First asked for, then taken. Who doesn't hear of it gives back what is gone.
+FORCE_PENDING = """
+    allow not-held
+    write {mock}/chain {chain}
+    write {seed}/uuid {tag}
+    write {mock}/release {everything}
+    fail {mock}/force {part}
+    write {seed}/size 0
+    agree
+    write {mock}/faults 0""" + GIVE_BACK
+
+# Whose it is says the device's list.
+FORCE_DOUBTED = """
+    write {mock}/chain {chain}
+    fail {mock}/force {mistaken}
+    agree""" + GIVE_BACK
+
+FORCED = {"force": FORCE, "force claimed": FORCE_CLAIMED,
+          "force pending": FORCE_PENDING, "force doubted": FORCE_DOUBTED}
 
 
 @dataclass
@@ -244,6 +263,7 @@ class Bench:
             "extent": f"extent{number}.0",
             "parts": 1 if self.chain is CHAIN else 3,
             "chain": spell(self.chain), "part": spell(PART),
+            "mistaken": spell(MISTAKEN),
             "tagged": spell(tagged), "everything": spell(sorted(self.chain)),
             "accounted": spell(self.chain, "+"),
         }
@@ -333,9 +353,7 @@ def faults_memory_of_the_worker(t):
     scenarios = {"add": ADD, "release": RELEASE,
                  "release what is not held": RELEASE_STRAY,
                  "release claimed": RELEASE_CLAIMED, "give up": GIVE_UP,
-                 "give up a part": GIVE_UP_PART}
-    if FORCED_RELEASE:
-        scenarios |= {"force": FORCE, "force claimed": FORCE_CLAIMED}
+                 "give up a part": GIVE_UP_PART} | FORCED
     bench(t).run_all("worker", scenarios)
 
 
@@ -363,7 +381,7 @@ def faults_memory_of_a_region(t):
 def faults_commands_of_the_log(t):
     """Reading and clearing the event log fails."""
     made = bench(t)
-    scenarios = {"add": ADD, "release": RELEASE}
+    scenarios = {"add": ADD, "release": RELEASE} | FORCED
     made.run_commands(scenarios, "0100")
     made.run_commands(scenarios, "0101")
     made.run_commands(scenarios, "0101", "after")
@@ -377,7 +395,7 @@ def faults_commands_of_extents(t):
     for mode in ("before", "after", "drop"):
         made.run_commands({"add": ADD}, "4802", mode)
     releases = {"release": RELEASE, "release claimed": RELEASE_CLAIMED,
-                "give up a part": GIVE_UP_PART}
+                "give up a part": GIVE_UP_PART, "force": FORCE}
     made.run_commands(releases, "4803")
     made.run_commands(releases, "4803", "after")
     made.run_commands(releases, "4803", ALWAYS)
@@ -386,7 +404,7 @@ def faults_commands_of_extents(t):
                       (NO_ANSWER,))
     made.run_commands({
         "not held": RELEASE_STRAY, "add": ADD_DOUBTED,
-        "release": RELEASE_DOUBTED}, "4801")
+        "release": RELEASE_DOUBTED, "force": FORCE_DOUBTED}, "4801")
 
 
 @test(machine="mock")
