@@ -5,6 +5,7 @@ A Mock is one device, cxl_mem.N; it plays the fabric manager, and says what the
 device thinks that this host holds. Regions are made as on the emulated device.
 """
 
+import os
 import re
 import uuid
 from dataclasses import dataclass, field
@@ -103,7 +104,9 @@ def parse_held(line):
 def load_mock(guest):
     """Load cxl_test; wait until the endpoints of its 11 devices have their
     driver, and the auto region, assembled from a work queue, its own."""
-    guest.sh("".join(f"modprobe {name} || exit 1\n" for name in MOCK_MODULES),
+    # What a tree in the middle of the series lacks, a test there does not need.
+    failed = "true" if os.environ.get("OLD_TREE") else "exit 1"
+    guest.sh("".join(f"modprobe {name} || {failed}\n" for name in MOCK_MODULES),
              60)
     guest.until("the mock devices", lambda: int(guest.sh(
         f"ls -d {CXL}/endpoint*/driver 2>/dev/null | wc -l")) >= 11, 30)
