@@ -223,7 +223,8 @@ static int judge_answer(struct core *core, struct core_offer *offer,
 		pos = find_offered(offer, pos, extent);
 		if (!pos)
 			return CXL_MBOX_CMD_RC_INPUT;
-		if (core_any_accepted(core, &dpa) && !core->lenient)
+		if (core_any_accepted(core, &dpa) &&
+		    !(core->lenient && core_accepted(core, &dpa)))
 			return CXL_MBOX_CMD_RC_PADDR;
 	}
 	return 0;
