@@ -144,6 +144,13 @@ static int kill_by_driver(struct dev_dax *dev_dax)
 	return driver->kill ? driver->kill(dev_dax) : -EBUSY;
 }
 
+/* @alloc is its owner's alone again: nobody reads any more what a device has of it */
+static void end_claim(struct dax_allocation *alloc)
+{
+	guard(rwsem_write)(&dax_dev_rwsem);
+	dax_sparse_detach(alloc);
+}
+
 /* A dead device's memory is in nobody's hands any more: tell the owner */
 static void tell_owner(struct dev_dax *dev_dax, unsigned int death)
 {
@@ -154,7 +161,7 @@ static void tell_owner(struct dev_dax *dev_dax, unsigned int death)
 	if (!alloc || dev_dax->life == DEV_DAX_ALIVE ||
 	    dev_dax->deaths != death)
 		return;
-	dax_sparse_detach(alloc);
+	end_claim(alloc);
 	alloc->ops->idle(alloc->owner);
 }
 
@@ -248,7 +255,7 @@ int dax_sparse_kill(struct dax_allocation *alloc)
 
 		if (rc)
 			return rc;
-		dax_sparse_detach(alloc);
+		end_claim(alloc);
 		had = 1;
 	}
 	list_del(&alloc->node);

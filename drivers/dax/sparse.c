@@ -134,8 +134,23 @@ void dax_sparse_discard(struct dax_allocation *alloc)
 EXPORT_SYMBOL_GPL(dax_sparse_discard);
 
 /**
+ * dax_sparse_open() - let devices be made, and claim
+ * @dax_region: closed, as every sparse region is when it is allocated
+ *
+ * To be called when the driver's devres has what takes the region from its owner
+ * again: devices that are made from now on are gone before that happens.
+ */
+void dax_sparse_open(struct dax_region *dax_region)
+{
+	guard(rwsem_write)(&dax_region_rwsem);
+	dax_region->closed = false;
+}
+EXPORT_SYMBOL_GPL(dax_sparse_open);
+
+/**
  * dax_sparse_close() - no more claims, no more devices
- * @dax_region: its driver is being unbound, its devices are still there
+ * @dax_region: its driver is being unbound, or its probe has failed; its devices
+ *		are still there
  *
  * To be called before the driver's devres is released: what a device did from then
  * on would be added to devres that nobody releases.

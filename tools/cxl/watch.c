@@ -71,7 +71,7 @@ static bool parse_line(struct event *event, const char *line)
 	if (value && is_uuid(value) && !is_null_uuid(value))
 		event->uuid = value;
 	value = value_of(line, "WAITS_FOR");
-	if (value && is_name(value, "dax", 2))
+	if (value && (is_name(value, "dax", 2) || !strcmp(value, "system-ram")))
 		event->waits_for = value;
 	value = value_of(line, "OFFSET");
 	if (value && parse_u64(value, &event->offset))

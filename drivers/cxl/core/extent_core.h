@@ -56,6 +56,8 @@ struct cxl_extent *cxl_extent_tree_next(struct cxl_extent *extent,
 struct cxl_extent *cxl_extents_find(struct cxl_extents *extents, u64 start,
 				    u64 len);
 bool cxl_extents_occupied(struct cxl_extents *extents, u64 start, u64 last);
+bool cxl_extents_free_part(struct cxl_extents *extents,
+			   const struct range *range, struct range *part);
 
 /* extent_check.c: what may be accepted */
 enum cxl_extent_reason cxl_extent_check_range(struct cxl_extents *extents,

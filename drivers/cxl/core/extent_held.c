@@ -104,3 +104,43 @@ bool cxl_extents_occupied(struct cxl_extents *extents, u64 start, u64 last)
 	return cxl_extent_tree_first(&extents->held, start, last) ||
 	       cxl_extent_tree_first(&extents->dead, start, last);
 }
+
+/* The first of what is held or dead from @start to @last */
+static struct cxl_extent *first_occupant(struct cxl_extents *extents, u64 start,
+					 u64 last)
+{
+	struct cxl_extent *held, *dead;
+
+	held = cxl_extent_tree_first(&extents->held, start, last);
+	dead = cxl_extent_tree_first(&extents->dead, start, last);
+	if (!held || (dead && dead->start < held->start))
+		return dead;
+	return held;
+}
+
+/**
+ * cxl_extents_free_part() - the first part of a range that is not occupied
+ * @extents: the extents of a memory device, locked
+ * @range: DPA, not empty
+ * @part: filled in with a part of it
+ *
+ * Return: true, or false when all of it is held or dead
+ */
+bool cxl_extents_free_part(struct cxl_extents *extents,
+			   const struct range *range, struct range *part)
+{
+	struct cxl_extent *extent;
+
+	lockdep_assert_held(&extents->lock);
+	*part = *range;
+	while ((extent = first_occupant(extents, part->start, part->end))) {
+		if (extent->start > part->start) {
+			part->end = extent->start - 1;
+			break;
+		}
+		if (cxl_extent_last(extent) >= part->end)
+			return false;
+		part->start = cxl_extent_last(extent) + 1;
+	}
+	return true;
+}

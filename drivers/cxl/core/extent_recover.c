@@ -200,6 +200,20 @@ static void kill_vanished(struct cxl_extents *extents, struct list_head *from)
 	}
 }
 
+/* Without a tag, a part may have been lost of what the device lists as one */
+static bool is_stray(struct cxl_extents *extents,
+		     const struct cxl_extent_record *record)
+{
+	struct range range, free;
+
+	if (cxl_extent_check_range(extents, record->start, record->len))
+		return false;
+	range = DEFINE_RANGE(record->start, record->start + record->len - 1);
+	if (uuid_is_null(&record->tag))
+		return cxl_extents_free_part(extents, &range, &free);
+	return !cxl_extents_occupied(extents, range.start, range.end);
+}
+
 /* Listed in a window, not held here: give it back */
 static void find_strays(struct cxl_extents *extents,
 			const struct cxl_extent_list *list,
@@ -211,9 +225,7 @@ static void find_strays(struct cxl_extents *extents,
 		struct cxl_extent *stray;
 
 		cxl_extent_record_from_list(&record, &list->extent[i]);
-		if (cxl_extent_check_range(extents, record.start, record.len) ||
-		    cxl_extents_occupied(extents, record.start,
-					 record.start + record.len - 1))
+		if (!is_stray(extents, &record))
 			continue;
 		list_for_each_entry(window, &extents->windows, node) {
 			if (!concerns(record.start, record.len, window))

@@ -12,6 +12,7 @@
  * Both the strays and the list come from the device, and either may be long.
  */
 #include <linux/minmax.h>
+#include <linux/range.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include "extent_core.h"
@@ -62,24 +63,48 @@ static struct cxl_extent *next_asked(struct cxl_extents *extents,
 	} while (true);
 }
 
-/* Without a tag: what is asked for of it, and no more */
-static void keep_parts(struct cxl_extents *extents, struct strays *strays,
-		       const struct cxl_extent_record *entry)
+/* What is not held of @range, which is not empty, of an entry without a tag */
+static void keep_free(struct cxl_extents *extents, struct strays *strays,
+		      const struct cxl_extent_record *entry, struct range range)
 {
-	struct cxl_extent *stray = NULL;
+	struct range free;
 
-	while ((stray = next_asked(extents, strays, stray, entry))) {
+	while (cxl_extents_free_part(extents, &range, &free)) {
 		struct cxl_extent_record record = *entry;
 		struct cxl_extent *part;
 
-		record.start = max(entry->start, stray->start);
-		record.len = min(entry->start + entry->len - 1,
-				 cxl_extent_last(stray)) - record.start + 1;
+		record.start = free.start;
+		record.len = range_len(&free);
 		part = cxl_extent_new(&record);
 		if (!part)
 			extents->compare_due = true;
 		else if (!keep(extents, strays, part))
 			kfree(part);
+		if (free.end == range.end)
+			break;
+		range.start = free.end + 1;
+		cond_resched();
+	}
+}
+
+/* Without a tag: what is asked for of it, once, and no more */
+static void keep_parts(struct cxl_extents *extents, struct strays *strays,
+		       const struct cxl_extent_record *entry)
+{
+	u64 start = entry->start, last = start + entry->len - 1;
+	struct cxl_extent *stray = NULL;
+
+	/* by their start: what lies before @start was looked at */
+	while ((stray = next_asked(extents, strays, stray, entry))) {
+		struct range asked = {
+			.start = max(start, stray->start),
+			.end = min(last, cxl_extent_last(stray)),
+		};
+
+		if (asked.start > asked.end)
+			continue;
+		keep_free(extents, strays, entry, asked);
+		start = max(start, asked.end + 1);
 	}
 }
 

@@ -299,6 +299,22 @@ static void not_released_yet(struct kunit *test)
 	FAKE_EXPECT_COUNT(fake, FAKE_RELEASE, 1);
 }
 
+/* The rest of it is lost to this host, and lies in what the device lists as one */
+static void part_of_what_is_not_released_yet(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+
+	fake_lend(fake, 0, 8);
+	fake_fail(fake, FAKE_RELEASE, 1, CXL_MBOX_CMD_RC_BUSY, 0);
+	fake_ask(fake, 2, 4, false);
+	fake_fail(fake, FAKE_RELEASE, 1, CXL_MBOX_CMD_RC_BUSY, 0);
+	fake_force(fake, 4, 4, false);
+	FAKE_EXPECT_HELD(fake, { 0, 2 });
+	FAKE_EXPECT_COUNT(fake, FAKE_RELEASE, 3);
+	FAKE_EXPECT_NAMED(fake, FAKE_RELEASE, 3, { 2, 2 });
+	fake_check(fake);
+}
+
 static void in_an_open_chain_of_offers(struct kunit *test)
 {
 	struct fake *fake = test->priv;
@@ -384,6 +400,7 @@ static struct kunit_case forced_cases[] = {
 	KUNIT_CASE(asked_back_and_in_use),
 	KUNIT_CASE(asked_back_in_an_open_chain),
 	KUNIT_CASE(not_released_yet),
+	KUNIT_CASE(part_of_what_is_not_released_yet),
 	KUNIT_CASE(in_an_open_chain_of_offers),
 	KUNIT_CASE(nothing_held),
 	KUNIT_CASE(nonsense),

@@ -29,6 +29,23 @@ static void nothing_held_but_listed(struct kunit *test)
 	fake_check(fake);
 }
 
+/* Each byte that any of the records asks for, once */
+static void nothing_held_and_records_overlap(struct kunit *test)
+{
+	struct cxl_extent_record record = fake_record(FAKE_PART1, 8, false);
+	struct fake *fake = test->priv;
+
+	fake_device_remember(fake, &record);
+	fake_ask(fake, FAKE_PART1 + 2, 1, true);
+	fake_ask(fake, FAKE_PART1 + 1, 4, true);
+	fake_ask(fake, FAKE_PART1 + 2, 2, true);
+	fake_ask(fake, FAKE_PART1 + 4, 2, false);
+	FAKE_EXPECT_COUNT(fake, FAKE_RELEASE, 1);
+	FAKE_EXPECT_NAMED(fake, FAKE_RELEASE, 1, { FAKE_PART1 + 1, 4 },
+			  { FAKE_PART1 + 5, 1 });
+	fake_check(fake);
+}
+
 static void nothing_held_no_list(struct kunit *test)
 {
 	struct cxl_extent_record record = fake_record(FAKE_PART1, 8, false);
@@ -452,6 +469,7 @@ static void region_goes_release_fails(struct kunit *test)
 static struct kunit_case release_cases[] = {
 	KUNIT_CASE(nothing_held_nothing_listed),
 	KUNIT_CASE(nothing_held_but_listed),
+	KUNIT_CASE(nothing_held_and_records_overlap),
 	KUNIT_CASE(nothing_held_no_list),
 	KUNIT_CASE_PARAM(bad_range, bad_gen_params),
 	KUNIT_CASE(one),

@@ -9,7 +9,7 @@ from guest import CXL, DAX, seed_device
 from lending import dc_region, lend
 from mock import DEBUGFS
 from test_allocations import TAG_A, TAG_B, at, expect_held, lender
-from testlib import check_equal, test
+from testlib import check, check_equal, test
 
 ROUNDS = int(os.environ.get("CONCURRENT_ROUNDS", "40"))
 
@@ -22,30 +22,40 @@ done
 """
 
 
-def lend_and_ask_back(mock, device, chain):
-    """A script: a chain is offered, one of it claimed, asked back while it is
-    claimed, and let go."""
+def lend_and_take(mock, device, region, chain):
+    """A script: a chain is offered, and all of it goes back in the end. In turn, an
+    extent is claimed, asked back, and let go; and a tag is claimed, and one extent
+    of it taken by force. Prints how often each was done."""
     text = " ".join(str(extent) for extent in chain)
+    tagged = chain[-1]
     return f"""
-i=0
+i=0 asked=0 forced=0
 while [ $i -lt {ROUNDS} ]; do
 	echo '{text}' > {mock.dir}/chain
-	echo 0 > {device.attribute("uuid")}
-	cat {device.attribute("extent")}
+	if [ $((i % 2)) = 0 ]; then
+		echo 0 > {device.attribute("uuid")} && asked=$((asked + 1))
+		cat {device.attribute("extent")}
+	else
+		echo {tagged.tag} > {device.attribute("uuid")} &&
+			forced=$((forced + 1))
+		echo {tagged.start:#x}:{tagged.length:#x}:{tagged.tag} \\
+			> {mock.platform}/dc_force_del_extent
+	fi
 	echo '{text}' > {mock.dir}/release
 	echo 0 > {device.attribute("size")}
 	i=$((i + 1))
 done
+echo $asked $forced > /tmp/counts.{region.number}
 """
 
 
 @test(machine="mock")
 def readers_while_memory_comes_and_goes(t):
-    """Two devices lend and ask back while two processes read all attributes;
+    """Two devices lend, ask back and take while two processes read all attributes;
     in the end both sides hold the same: nothing."""
     lenders = [lender(t, number) for number in (1, 3)]
-    scripts = [lend_and_ask_back(mock, seed_device(t.guest, region),
-                                 [at(0), at(2), at(8, tag), at(4, tag)])
+    scripts = [lend_and_take(mock, seed_device(t.guest, region), region,
+                             [at(0), at(2), at(8, tag), at(4, tag)])
                for (mock, region), tag in zip(lenders, (TAG_A, TAG_B))]
     t.guest.sh(
         "rm -f /tmp/stop\n"
@@ -57,9 +67,10 @@ def readers_while_memory_comes_and_goes(t):
     for mock, region in lenders:
         t.guest.until("the last release", lambda m=mock: not m.account())
         expect_held(t, mock, region, [])
-        accepted = sum(len(extents) for opcode, _, code, extents in
-                       mock.responses() if opcode == "4802" and not code)
-        check_equal(accepted > 0, True, f"{mock.name} had something accepted")
+        counts = t.guest.read(f"/tmp/counts.{region.number}")
+        t.note(f"{mock.name}: claimed and asked back, claimed and taken: {counts}")
+        for count in counts.split():
+            check_equal(count, str(ROUNDS // 2), "claims")
 
 
 @test()
@@ -71,15 +82,18 @@ def devices_are_made_and_deleted_at_once(t):
     lend(t, region, [(0, BLOCK)])
     directory = f"{region.dax_region}/dax_region"
     script = f"""
-i=0
+i=0 made=0 deleted=0
 while [ $i -lt {10 * ROUNDS} ]; do
-	echo 1 > {directory}/create
-	for n in 1 2 3; do echo dax{region.number}.$n > {directory}/delete; done
+	echo 1 > {directory}/create && made=$((made + 1))
+	for n in 1 2 3; do
+		echo dax{region.number}.$n > {directory}/delete && deleted=$((deleted + 1))
+	done
 	i=$((i + 1))
 done
 """
-    makers = "".join(f"({script}) >/dev/null 2>&1 &\nmakers=\"$makers $!\"\n"
-                     for _ in range(2))
+    makers = "".join(f"({script} echo $made $deleted >/tmp/made.{maker}) "
+                     ">/dev/null 2>&1 &\nmakers=\"$makers $!\"\n"
+                     for maker in range(2))
     t.guest.sh(f"""{makers}
 while :; do cat {directory}/create {directory}/seed >/dev/null; done &
 reader=$!
@@ -87,6 +101,10 @@ wait $makers
 kill $reader
 wait $reader
 :""", 120)
+    counts = [t.guest.read(f"/tmp/made.{maker}").split() for maker in range(2)]
+    t.note(f"made and deleted: {counts}")
+    check(all(int(count) > ROUNDS for maker in counts for count in maker),
+          f"made and deleted: {counts}")
     for name in t.guest.names(DAX, "*"):
         if name != region.seed:
             t.guest.write(f"{directory}/delete", name)

@@ -11,7 +11,7 @@ from lending import ask_back, device_base, lend
 from mock import POWER_ON_TAG, TAGGED, UNTAGGED, Held, Mock
 from testlib import check, check_equal, test
 from test_allocations import TAG_A, TAG_B, at, lender
-from users import MEMORY, Keeper
+from users import MEMORY, Keeper, unbind_from
 from vm import MIB
 
 GIB = 1 << 30
@@ -400,7 +400,7 @@ def dcd_free_by_force(t):
     t.guest.sh("rmmod kmem")
 
 
-@test()
+@test(fresh=True)
 def dcd_online_for_the_kernel(t):
     """With --no-movable the memory is for the kernel, too, which may keep it:
     then it can't go offline. The next boot finds the extent where it was."""
@@ -474,6 +474,30 @@ def dcd_watch(t):
     check_equal(dcd.ok("watch -t 1", said="dcd watch: watching"), "",
                 "watch for a second")
     dcd.fails("watch -t 1 -c 2", "0 of 2 events came in 1 s")
+
+
+@test(fresh=True)
+def dcd_watch_names_system_ram(t):
+    """Memory that kmem has left online, and that no DAX device has: the event
+    says who is waited for."""
+    dcd, region = lent(t, HOME)
+    dcd.ok("claim 0")
+    dcd.ok(f"online {region.seed}")
+    device = DaxDevice(t.guest, region.seed)
+    keeper = Keeper(t.guest, f"node:{t.guest.read(device.attribute('target_node'))}",
+                    BLOCK)
+    check_equal(keeper.pin(), "pinned", "pin")
+    unbind_from(device, "kmem")
+    t.guest.write(device.attribute("size"), "0")
+    people, programs = Watcher(t.guest, "-c 1"), Watcher(t.guest, "-j -c 1")
+    ask_back(t, region, [HOME])
+    check_equal(people.wait(1), [f"{region.name}: release-request 128 MiB at "
+                                 "128 MiB, waits for system-ram"], "line")
+    check_equal(json.loads(programs.wait(1)[0])["waits_for"], "system-ram", "JSON")
+    t.vm.reset()
+    t.vm.sh("dvsec")
+    t.guest.load()
+    t.guest.wait_ranges(dcd.region(), [HOME])
 
 
 # cxl_test's devices: tags ---------------------------------------------------

@@ -346,6 +346,54 @@ def surprise_open_across_drivers(t):
 
 
 @test()
+def surprise_youngest_while_pinned(t):
+    """A region goes, its first DAX device waits for a pinned page, and the one that
+    was made last is gone already: the region does not name it any more."""
+    region = dc_region(t)
+    lend(t, region, [MAPPED, AVAILABLE])
+    device = claim(t, region, seed_device(t.guest, region), MAPPED)
+    device.bind()
+    youngest = create_device(t.guest, region)
+    named = [f"{region.dax_region}/dax_region/{name}" for name in ("create", "seed")]
+    check_equal([t.guest.read(name) for name in named], 2 * [youngest.name],
+                "youngest and next device")
+    forget_ids([device])
+    keeper = Keeper(t.guest, device.node, BLOCK)
+    check_equal(keeper.pin(), "pinned", "pin")
+    unbinding = t.guest.sh(f"attr {BUS}/cxl_region/unbind {region.name} "
+                           ">/dev/null 2>&1 & echo $!")
+    t.guest.until("the region to wait", lambda: "dev_dax_wait_for_pages" in
+                  t.vm.run(f"cat /proc/{unbinding}/stack")[1])
+    check(not t.guest.exists(youngest.path), "the youngest device is there")
+    check_equal([t.guest.read(name) for name in named], ["", ""],
+                "youngest and next device, afterwards")
+    check_equal(keeper.pin(), "unpinned", "unpin")
+    t.guest.until("the end", lambda: t.vm.run(f"kill -0 {unbinding}")[0])
+    keeper.end()
+
+
+@test()
+def surprise_node_outlives_the_device(t):
+    """A node that was made by hand is opened, outlives the device, and is opened
+    again: its inode does not refer to the device any more."""
+    region = dc_region(t)
+    lend(t, region, [MAPPED])
+    device = claim(t, region, seed_device(t.guest, region), MAPPED)
+    device.bind()
+    major, minor = t.guest.read(device.attribute("dev")).split(":")
+    node = "/tmp/outlives"
+    t.guest.sh(f"mknod {node} c {major} {minor}")
+    check_equal(t.vm.run(f": < {node}")[0], 0, "open")
+    device.give_back()
+    t.guest.destroy_region(region.name)
+    # what was freed is not read by chance before it is gone: a grace period of RCU
+    t.guest.sh("sleep 1")
+    status, said = t.vm.run(f": < {node}")
+    check(status and "No such device" in said, f"open afterwards: {said}")
+    t.guest.sh(f"rm {node}")
+
+
+@test()
 def surprise_region_while_pinned(t):
     """A region goes, and waits for a pinned page. Meanwhile another region is
     lent memory, which is used and asked back, and to delete a DAX device of

@@ -32,20 +32,25 @@ static void read_config(struct core *core)
 }
 
 /* As the driver goes: nothing fails any more, or all that was told to */
-static void end(struct core *core)
+static void end(struct core *core, bool mended)
 {
 	struct core_object *object;
 
 	list_for_each_entry(object, &core->objects, node)
 		object->claimed = false;
 	scoped_guard(mutex, &core->extents.lock) {
+		if (mended && !core->hostile) {
+			core_settle(core);
+			FUZZ_CHECK(list_empty(&core->extents.dying),
+				   "dead, and nobody uses it");
+			core_check(core);
+		}
 		core->responses = 0;
 		core->commands = 0;
 		cxl_extents_abandon_chain(&core->extents);
 		for (int w = 0; w < CORE_WINDOWS; w++)
 			if (core->window[w].mapped)
-				cxl_extents_window_remove(&core->extents,
-							  &core->window[w].window);
+				core_unmap(core, &core->window[w]);
 	}
 	cxl_extents_destroy(&core->extents);
 	FUZZ_CHECK(RB_EMPTY_ROOT(&core->extents.held.rb_root),
@@ -66,6 +71,6 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	cxl_extents_init(&core.extents, &core_ops);
 	read_config(&core);
 	core_run(&core);
-	end(&core);
+	end(&core, size % 2);
 	return 0;
 }

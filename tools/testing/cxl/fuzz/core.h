@@ -131,7 +131,8 @@ struct core_window {
  * @trouble: something failed: both sides may differ until they have settled
  * @vanished: the device has forgotten something without a word, likewise
  * @astray: the device waits for the answer to another offer than this host thinks
- * @mixed: it took an answer for that of another offer: tags may differ for good
+ * @mixed: it took an answer for that of another offer: tags may differ, as long as it
+ *	   lends anything
  */
 struct core {
 	struct cxl_extents extents;
@@ -156,6 +157,8 @@ struct core {
 /* core_program.c: what the input means */
 struct cxl_extent_record core_read_record(struct core *core);
 void core_run(struct core *core);
+void core_settle(struct core *core);
+void core_unmap(struct core *core, struct core_window *w);
 
 /* core_device.c: the device */
 extern const struct cxl_extent_ops core_ops;
@@ -179,6 +182,7 @@ void core_remove(struct cxl_extents *extents, struct cxl_allocation *alloc);
 void core_invalidate(struct cxl_extents *extents,
 		     struct cxl_extent_window *window);
 void core_dax_check_released(struct core *core, const struct range *range);
+bool core_dax_any_used(struct core *core, const struct range *range);
 void core_dax_check_accepted(struct core *core, const struct range *range);
 struct core_object *core_dax_pick(struct core *core, bool claimed,
 				  unsigned int nth);

@@ -198,6 +198,8 @@ static bool any_dead(struct core *core)
 /** core_check() - after each operation */
 void core_check(struct core *core)
 {
+	if (list_empty(&core->accepted))
+		core->mixed = false;
 	check_tree(core);
 	check_lists(core);
 	check_answered(core);

@@ -209,6 +209,18 @@ void core_dax_check_accepted(struct core *core, const struct range *range)
 		   "%#llx is accepted and not prepared", range->start);
 }
 
+/* Does anybody have, or may still touch, some of @range? */
+bool core_dax_any_used(struct core *core, const struct range *range)
+{
+	struct core_object *object;
+
+	list_for_each_entry(object, &core->objects, node)
+		if ((object->claimed || object->state == CORE_DEAD) &&
+		    object_overlaps(object, range))
+			return true;
+	return false;
+}
+
 /* One that is, or can be, claimed; NULL if there is none */
 struct core_object *core_dax_pick(struct core *core, bool claimed,
 				  unsigned int nth)

@@ -210,6 +210,17 @@ static void check_prepared(struct core *core, struct list_head *answers)
 	}
 }
 
+/* Does the device lend just this extent? */
+static bool is_known(struct core *core, const struct cxl_extent_record *record)
+{
+	struct range dpa = core_range(record);
+	const struct core_extent *extent = core_accepted(core, &dpa);
+
+	return extent && extent->record.start == record->start &&
+	       extent->record.len == record->len &&
+	       uuid_equal(&extent->record.tag, &record->tag);
+}
+
 /* What a device says that has an account, before it changes anything */
 static int judge_answer(struct core *core, struct core_offer *offer,
 			struct list_head *answers)
@@ -224,7 +235,7 @@ static int judge_answer(struct core *core, struct core_offer *offer,
 		if (!pos)
 			return CXL_MBOX_CMD_RC_INPUT;
 		if (core_any_accepted(core, &dpa) &&
-		    !(core->lenient && core_accepted(core, &dpa)))
+		    !(core->lenient && is_known(core, &pos->record)))
 			return CXL_MBOX_CMD_RC_PADDR;
 	}
 	return 0;
@@ -251,10 +262,12 @@ static void accept(struct core *core, struct core_offer *offer,
 
 		if (!done--)
 			break;
-		if (!offered || core_any_accepted(core, &dpa))
+		if (!offered)
 			continue;
 		core->mixed |= !uuid_equal(&offered->record.tag, &extent->tag) ||
 			       offered->record.seq != extent->seq;
+		if (core_any_accepted(core, &dpa))
+			continue;
 		list_move_tail(&offered->node, &core->accepted);
 		if (stale && extent->verdict == CXL_EXTENT_ACCEPTED)
 			mark_stale(core, &dpa);

@@ -20,6 +20,31 @@ static void trace(const char *format, ...)
 	va_end(args);
 }
 
+/* What the device has lent, what this host holds, and what is known to be wrong */
+static void trace_state(struct core *core)
+{
+	struct core_extent *lent;
+	struct rb_node *node;
+
+	list_for_each_entry(lent, &core->accepted, node)
+		trace("\tlent %#llx+%#llx tag %u\n", lent->record.start,
+		      lent->record.len, lent->record.tag.b[15]);
+	for (node = rb_first_cached(&core->extents.held); node;
+	     node = rb_next(node)) {
+		struct cxl_extent *held = rb_entry(node, struct cxl_extent, rb);
+
+		trace("\theld %#llx+%#llx tag %u state %d\n", held->start,
+		      held->len, held->tag.b[15], held->alloc->state);
+	}
+	trace("\t%zu offers%s%s%s%s%s%s%s\n", list_count_nodes(&core->offers),
+	      core->extents.compare_due ? ", compare" : "",
+	      core->trouble ? ", trouble" : "",
+	      core->vanished ? ", vanished" : "",
+	      core->astray ? ", astray" : "", core->mixed ? ", mixed" : "",
+	      core->lenient ? ", lenient" : "",
+	      fuzz_kernel.failed_allocs ? ", allocations failed" : "");
+}
+
 /* Records ------------------------------------------------------------------- */
 
 static bool is_sharable(struct core *core, u64 start)
@@ -218,14 +243,26 @@ static struct core_window *pick_window(struct core *core)
 	return w->mapped ? w : NULL;
 }
 
+/** core_unmap() - a region goes, and all that nobody used of it goes back */
+void core_unmap(struct core *core, struct core_window *w)
+{
+	bool used = core->fault[CORE_WITHDRAW].nth ||
+		    core_dax_any_used(core, &w->window.dpa);
+
+	cxl_extents_window_remove(&core->extents, &w->window);
+	w->mapped = false;
+	FUZZ_CHECK(used || !core_is_sound(core) ||
+		   !core_any_accepted(core, &w->window.dpa),
+		   "a region has gone without giving all back");
+}
+
 static void op_unmap(struct core *core)
 {
 	struct core_window *w = pick_window(core);
 
 	if (!w)
 		return;
-	cxl_extents_window_remove(&core->extents, &w->window);
-	w->mapped = false;
+	core_unmap(core, w);
 }
 
 static void op_give_back(struct core *core)
@@ -323,8 +360,8 @@ static void mend(struct core *core)
 	cxl_extents_retry(&core->extents);
 }
 
-/* Then both sides must be the same again, whatever was before */
-static void op_settle(struct core *core)
+/** core_settle() - mend all; then both sides must be the same, whatever was before */
+void core_settle(struct core *core)
 {
 	mend(core);
 	if (core->vanished || core->extents.compare_due) {
@@ -366,7 +403,7 @@ static const struct {
 	{ op_retry, "retry" },
 	{ op_abandon, "abandon" },
 	{ op_vanish, "vanish" },
-	{ op_settle, "settle" },
+	{ core_settle, "settle" },
 	{ op_force, "force" },
 	{ op_force, "force" },
 	/* new ones last: what an input means would change */
@@ -382,8 +419,9 @@ void core_run(struct core *core)
 		begin(core);
 		guard(mutex)(&core->extents.lock);
 		ops[op].run(core);
-		core_check(core);
 		trace("\n");
+		trace_state(core);
+		core_check(core);
 	}
 	trace("end\n");
 }

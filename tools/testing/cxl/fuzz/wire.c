@@ -28,6 +28,7 @@
  * @retried: the last command is to come once more
  * @restarted: all of a response comes once more, for the only time
  * @done: the last part was sent, or one failed
+ * @failed: one failed, and does not come once more
  * @last: where the answer to the last command starts in the input
  * @repeat: when the input is used up, the last answer is given again and again
  * @commands: number of commands
@@ -43,6 +44,7 @@ struct wire {
 	bool retried;
 	bool restarted;
 	bool done;
+	bool failed;
 	size_t last;
 	bool repeat;
 	unsigned int commands;
@@ -106,6 +108,7 @@ static void part_failed(struct wire *wire, const struct cxl_mbox_cmd *cmd,
 	wire->retried = again && !response;
 	wire->restarted |= again && response;
 	wire->done = !again;
+	wire->failed = !again;
 	if (again)
 		wire->sent = response ? 0 : sent;
 }
@@ -254,8 +257,9 @@ static void send_extents(struct wire *wire)
 		list_add_tail(&wire->extents[i].answer, &answers);
 	}
 	rc = cxl_dc_send_extents(&wire->wire, opcode, &answers);
-	FUZZ_CHECK(rc || (wire->done && wire->sent == wire->nr),
-		   "%u of %u are sent", wire->sent, wire->nr);
+	FUZZ_CHECK(!rc == (wire->done && wire->sent == wire->nr && !wire->failed),
+		   "%u of %u are sent%s, returned %d", wire->sent, wire->nr,
+		   wire->failed ? ", the last part failed" : "", rc);
 	free(wire->extents);
 }
 
