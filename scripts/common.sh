@@ -30,6 +30,21 @@ watched() {
 		printf 'KCSAN_SANITIZE=$(if $(filter %s,$(obj)),y,n)' "$1"
 }
 
+# instrumented OBJECTS: what KASAN or KCSAN is to see has its calls in it.
+instrumented() {
+	local call object
+
+	case $FLAVOUR in
+	-kasan) call=__asan_report_ ;;
+	-kcsan) call=__tsan_read ;;
+	*) return 0 ;;
+	esac
+	for object; do
+		[[ $(nm -u "$object") == *" $call"* ]] ||
+			die "$object has no call of $call*: ${FLAVOUR#-} would not look at it"
+	done
+}
+
 TICKER=
 trap '[ -z "$TICKER" ] || kill "$TICKER" 2>/dev/null || true' EXIT
 

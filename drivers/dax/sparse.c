@@ -193,6 +193,9 @@ unsigned long long dax_sparse_avail_size(struct dax_region *dax_region)
 void dax_sparse_detach(struct dax_allocation *alloc)
 {
 	lockdep_assert_held_write(&dax_region_rwsem);
+	/* who asks a registered device for its claim holds that one only */
+	lockdep_assert(lockdep_is_held_type(&dax_dev_rwsem, 0) ||
+		       !device_is_registered(&alloc->dev_dax->dev));
 	alloc->dev_dax->alloc = NULL;
 	alloc->dev_dax = NULL;
 }

@@ -4,6 +4,7 @@
 import functools
 import re
 
+from initramfs import SetupError
 from vm import build_directory
 
 COMPLAINTS = re.compile(
@@ -13,10 +14,11 @@ COMPLAINTS = re.compile(
     r"general protection fault|"
     # Soft and hard lockups, work that does not get on, a task that hangs.
     r"soft lockup|hard LOCKUP|workqueue lockup|blocked for more than|"
-    # A leak, or that nobody looks for leaks any more.
-    r"kmemleak: .*(suspected|disabled|pool empty|Cannot)|"
+    # A leak, or that nobody looks for leaks, or at objects, any more.
+    r"kmemleak: .*(suspected|disabled|pool empty|Cannot)|ODEBUG disabled|"
     # What the driver core only prints although it is a driver's bug.
-    r"Resources present before probing|cannot create duplicate filename")
+    r"Resources present before probing|cannot create duplicate filename|"
+    r"debugfs: .* already exists in")
 
 # The harness asks the device itself for its extent list, with a raw command;
 # the mailbox core warns about the first one after it is loaded.
@@ -42,8 +44,11 @@ FRAME = re.compile(r"\b(\w+)(?:\.\w+)*\+0x")
 def our_functions():
     """The functions of our files: a trace has no names of files."""
     tree = build_directory() / "linux"
-    return {name for pattern in OUR_FILES for path in tree.glob(pattern)
-            for name in FUNCTION.findall(path.read_text(encoding="utf-8"))}
+    names = {name for pattern in OUR_FILES for path in tree.glob(pattern)
+             for name in FUNCTION.findall(path.read_text(encoding="utf-8"))}
+    if not names:
+        raise SetupError(f"no function of ours in {tree}: run `make tree`")
+    return names
 
 
 def by_us(trace):

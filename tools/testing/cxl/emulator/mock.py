@@ -11,7 +11,7 @@ import uuid
 from dataclasses import dataclass, field
 
 from checks import check_equal
-from guest import CXL, merge_ranges
+from guest import CXL, Region, merge_ranges
 from vm import MIB, GuestError
 
 DEBUGFS = "/sys/kernel/debug/cxl_test_dcd"
@@ -326,19 +326,55 @@ def dynamic_regions(guest):
     return re.findall(r"/(region\d+)/mode:", output)
 
 
+def lent_to(guest):
+    """The regions of mock devices that can hold something, those with a driver:
+    [(Mock, Region)]."""
+    output = guest.sh(
+        f"cd {CXL}; for r in $(grep -ls dynamic region*/mode); do r=${{r%/mode}}; "
+        "[ -e $r/driver ] || continue; t=$(cat $r/target0); echo $r "
+        "$(cat $r/mode) $t $(cat $r/size) $(readlink -f $t/../uport); done; true")
+    return [(Mock(guest, int(number)), Region(name, mode, decoder, int(size, 0)))
+            for name, mode, decoder, size, number in re.findall(
+                r"^(\S+) (\S+) (\S+) (\S+) \S+/cxl_mem\.(\d+)/\S+$", output,
+                re.MULTILINE)]
+
+
+def check_sides_agree(mock, region):
+    """Account and host hold the same in a region; a moment is allowed for work
+    under way."""
+    def agree():
+        try:
+            mock.check_agreement(region)
+        except GuestError:
+            return False
+        return True
+
+    try:
+        mock.guest.until("agreement", agree, 5)
+    except GuestError:
+        mock.check_agreement(region)
+
+
 def clean_up_mock(guest):
-    """No fault was committed; remove the regions, which gives back what they
-    hold; then the devices are as after power-on."""
+    """Both sides agree, and no fault was committed; remove the regions, which
+    gives back all that they hold; then the devices are as after power-on."""
     if not guest.exists(DEBUGFS):
         return
     mocks = [Mock(guest, number) for number in DEVICES]
+    lent = lent_to(guest)
+    for mock, region in lent:
+        check_sides_agree(mock, region)
+    places = [(mock, region_base(guest, region), region) for mock, region in lent]
     for name in sorted(dynamic_regions(guest), key=guest.region_start,
                        reverse=True):
         guest.destroy_region(name)
+    for mock, base, region in places:
+        check_equal([held for held in mock.ranges()
+                     if held[0] < base + region.size and sum(held) > base], [],
+                    f"{mock.name}: still lent where {region.name} was")
     problems = guest.sh(
         f"cd {DEBUGFS} && grep -H 'total [^0]' */faults; "
         "grep -H . */pending; true")
     guest.sh("".join(f"echo 1 > {mock.dir}/reset\n" for mock in mocks))
     if problems:
         raise GuestError(f"the devices complain: {problems}")
-

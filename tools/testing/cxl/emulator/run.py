@@ -68,13 +68,15 @@ def run_named(arguments):
     """Run the tests whose names match; all, if none is named."""
     if not arguments.names:
         return run_tests(TESTS)
-    selected = [entry for entry in TESTS if any(
-        fnmatch.fnmatch(entry.name, pattern) for pattern in arguments.names)]
-    if not selected:
-        print(f"no test matches {' '.join(arguments.names)}; see "
-              "`run.py list`", file=sys.stderr)
+    found = {pattern: fnmatch.filter([entry.name for entry in TESTS], pattern)
+             for pattern in arguments.names}
+    unknown = [pattern for pattern, names in found.items() if not names]
+    if unknown:
+        print(f"no test matches {' or '.join(unknown)}; see `run.py list`",
+              file=sys.stderr)
         return 2
-    return run_tests(selected)
+    return run_tests([entry for entry in TESTS if any(
+        entry.name in names for names in found.values())])
 
 
 def parser():

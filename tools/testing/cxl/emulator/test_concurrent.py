@@ -22,6 +22,16 @@ done
 """
 
 
+# What a DAX device has claimed, as often as can be: nothing is forked for it.
+CLAIM_READER = f"""
+while [ ! -e /tmp/stop ]; do
+	for file in {DAX}/*/uuid {DAX}/*/extent; do
+		read claim < $file
+	done
+done
+"""
+
+
 def lend_and_take(mock, device, region, chain):
     """A script: a chain is offered, and all of it goes back in the end. In turn, an
     extent is claimed, asked back, and let go; and a tag is claimed, and one extent
@@ -51,15 +61,17 @@ echo $asked $forced > /tmp/counts.{region.number}
 
 @test(machine="mock")
 def readers_while_memory_comes_and_goes(t):
-    """Two devices lend, ask back and take while two processes read all attributes;
-    in the end both sides hold the same: nothing."""
+    """Two devices lend, ask back and take while two processes read all attributes,
+    and one who has claimed what; in the end both sides hold the same: nothing."""
     lenders = [lender(t, number) for number in (1, 3)]
     scripts = [lend_and_take(mock, seed_device(t.guest, region), region,
                              [at(0), at(2), at(8, tag), at(4, tag)])
                for (mock, region), tag in zip(lenders, (TAG_A, TAG_B))]
     t.guest.sh(
         "rm -f /tmp/stop\n"
-        + f"({READER}) & readers=$!\n({READER}) & readers=\"$readers $!\"\n"
+        + "readers=\n" + "".join(
+            f"({script}) & readers=\"$readers $!\"\n"
+            for script in (READER, READER, CLAIM_READER))
         + "writers=\n" + "".join(
             f"({script}) >/dev/null 2>&1 & writers=\"$writers $!\"\n"
             for script in scripts)

@@ -65,6 +65,17 @@ GIVE_BACK = """
     write {mock}/release {everything}
     empty"""
 
+# After the run without a failure: the device is served as if nothing had happened.
+LAST = """
+    last
+    lend {mock}/chain {chain}""" + GIVE_BACK
+
+LAST_UNBOUND = """
+    last
+    write {driver}/bind {region}
+    lend {mock}/chain {chain}""" + GIVE_BACK + """
+    write {driver}/unbind {region}"""
+
 ADD = """
     fail {mock}/chain {chain}
     agree""" + GIVE_BACK
@@ -250,6 +261,7 @@ class Bench:
     mock: Mock
     region: object
     chain: list
+    bound: bool = True
 
     def names(self):
         """What stands in braces in the steps."""
@@ -270,6 +282,7 @@ class Bench:
 
     def run(self, victim, steps):
         """Run a scenario; returns how many failures there were."""
+        steps += LAST if self.bound else LAST_UNBOUND
         text = "\n".join((
             f"mock {self.mock.dir}", f"memdev {self.mock.memdev()}",
             f"region {self.region.dax_region} {BASE:#x} "
@@ -337,6 +350,7 @@ def without_driver(bench_):
     bench_.t.guest.write_all([
         (f"{DRIVER}/unbind", bench_.region.name),
         (f"{BUS}/drivers_autoprobe", "0")])
+    bench_.bound = False
 
 
 def end_without_driver(bench_):
@@ -345,6 +359,7 @@ def end_without_driver(bench_):
         (f"{BUS}/drivers_autoprobe", "1"),
         (f"{DRIVER}/bind", bench_.region.name)])
     bench_.t.guest.wait_dax(bench_.region)
+    bench_.bound = True
 
 
 @test(machine="mock")

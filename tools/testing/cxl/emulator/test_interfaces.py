@@ -6,9 +6,10 @@ import re
 from costs import BLOCK, blocks
 from guest import CXL, MODULES, seed_device
 from lending import ask_back, dc_region, lend, take_back
+from mock import BASE, POWER_ON_TAG, Held, Mock
 from testlib import check, check_equal, test
 from users import dc_events, listen
-from vm import GuestError, MIB
+from vm import MIB
 
 TRACING = "/sys/kernel/tracing"
 RAW_ALLOW_ALL = "/sys/kernel/debug/cxl/mbox/raw_allow_all"
@@ -79,8 +80,9 @@ def statistics_count(t):
     changed = {name: after[name] - before.get(name, 0) for name in after
                if after[name] != before.get(name, 0)}
     t.note(f"one chain of 3 counts as {changed}")
-    check(3 in changed.values(), "no counter went up by 3")
-    check(1 in changed.values(), "no counter went up by 1")
+    for name, count in {"records": 3, "records add": 3, "accepted": 3,
+                        "chains": 1, "command 4802h": 1}.items():
+        check_equal(changed.get(name, 0), count, f"the counter '{name}'")
 
 
 @test("plain")
@@ -141,18 +143,76 @@ def kunit_cases(results):
         re.MULTILINE)]
 
 
+def kunit_suites(tree):
+    """The names of the suites that a kernel tree has."""
+    return sorted(name for path in
+                  (tree / "drivers/cxl/core/tests").glob("*_kunit.c")
+                  for name in re.findall(
+                      r"struct kunit_suite \w+ = {\s+\.name = \"(\w+)\"",
+                      path.read_text(encoding="utf-8")))
+
+
+def check_suite(suite, results):
+    """Every case of a suite that was planned ran, and the suite ended well."""
+    plan = re.search(r"^    1\.\.(\d+)$", results, re.MULTILINE)
+    check(plan, f"{suite} has no plan")
+    check_equal(len(kunit_cases(results)), int(plan[1]), f"cases of {suite}")
+    check(results.splitlines()[-1].startswith("ok "), f"{suite} failed")
+
+
 @test("none", loaded=False)
 def kunit(t):
-    """The KUnit suites run as modules; each of their cases is counted."""
+    """The KUnit suites of the tree run as modules, with every case that they
+    have; each case is counted."""
     t.vm.sh("modprobe cxl_dcd_kunit", 300)
     directory = "/sys/kernel/debug/kunit"
-    count = 0
-    for suite in t.guest.names(directory, "*"):
-        results = t.guest.read(f"{directory}/{suite}/results")
+    found = {suite: t.guest.read(f"{directory}/{suite}/results")
+             for suite in t.guest.names(directory, "*")}
+    for suite, results in found.items():
         for name, passed, skip in kunit_cases(results):
-            count += 1
             t.result(f"kunit.{suite}.{name}", None if passed else results,
                      skip=skip)
-    if not count:
-        raise GuestError("no KUnit case ran")
+    check(found, "no KUnit suite ran")
+    check_equal(sorted(found), kunit_suites(t.vm.build / "linux"), "suites")
+    for suite, results in found.items():
+        check_suite(suite, results)
     t.guest.sh("rmmod cxl_dcd_kunit")
+
+
+def traced_records(text):
+    """The records in a trace, as the mock would name them: [(memory device, kind,
+    extent, flags)]."""
+    return [(match[1], match[2], Held(int(match[3], 16), int(match[4], 16),
+                                      match[5], int(match[6])), match[7])
+            for match in re.finditer(
+                r"cxl_dynamic_capacity: memdev=(\S+) .* : event_type='(.*?)' .*"
+                r"starting_dpa=(\w+) length=(\w+) tag=(\S+) "
+                r"shared_extent_sequence=(\d+) flags='(.*?)' ", text)]
+
+
+@test("mock")
+def trace_event_fields(t):
+    """The trace has each record as the device sent it: its kind, the extent with
+    tag and sequence number, and whether the chain goes on."""
+    mock, other = Mock(t.guest, 0), "12345678-9abc-4def-8123-456789abcdef"
+    mock.create_region()
+    last, taken, first = (Held(BASE + 8 * BLOCK, 2 * BLOCK, other, 1),
+                          Held(BASE + 4 * BLOCK, BLOCK, POWER_ON_TAG, 0),
+                          Held(BASE, BLOCK, other, 0))
+    event = f"{TRACING}/events/cxl/cxl_dynamic_capacity/enable"
+    t.guest.write(event, "1")
+    t.guest.sh(f"echo > {TRACING}/trace")
+    mock.chain([last, taken, first])
+    mock.chain([first, last], "release")
+    mock.chain([taken], "force")
+    t.guest.write(event, "0")
+    found = traced_records(t.guest.read(f"{TRACING}/trace"))
+    t.guest.sh(f"echo > {TRACING}/trace")
+    check_equal(found, [(mock.memdev(), kind, extent, flags)
+                        for kind, extent, flags in (
+                            ("Add capacity", last, "More"),
+                            ("Add capacity", taken, "More"),
+                            ("Add capacity", first, ""),
+                            ("Release capacity", first, "More"),
+                            ("Release capacity", last, ""),
+                            ("Forced capacity release", taken, ""))], "records")

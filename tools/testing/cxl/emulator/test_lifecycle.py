@@ -138,7 +138,7 @@ def check_recovered(t):
     device.give_back()
 
 
-@test()
+@test(fresh=True)
 def crash_reboot_recovers(t):
     """The machine is reset in the middle of everything: a new region takes
     over what the device still lends."""
@@ -147,7 +147,7 @@ def crash_reboot_recovers(t):
     check_recovered(t)
 
 
-@test()
+@test(fresh=True)
 def reboot_recovers(t):
     """The guest reboots by itself with extents held."""
     lent_region(t)
@@ -155,7 +155,7 @@ def reboot_recovers(t):
     check_recovered(t)
 
 
-@test()
+@test(fresh=True)
 def uncovered_extents_stay(t):
     """After a reboot a region over the other partition leaves the first
     partition's extents alone; they are found when their region is made."""

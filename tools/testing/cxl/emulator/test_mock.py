@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The mock DCD of cxl_test: that it is what it says, and strict."""
 
+import re
 import time
 import uuid
 
-from guest import CXL, GuestError
+from guest import CXL, Refused, parse_counters
 from lending import dc_region, take_back
 from mock import (ADD, BASE, DEBUGFS, DEVICES, INTERNAL_ERROR,
                   INVALID_ADDRESS, INVALID_INPUT, INVALID_LENGTH,
-                  INVALID_LIST, POWER_ON_TAG, RECORD, RELEASE, RETRY, TAGGED,
-                  UNTAGGED, Held, Mock, event_record,
-                  load_mock)
+                  INVALID_LIST, NULL_TAG, POWER_ON_TAG, RECORD, RELEASE,
+                  RETRY, TAGGED, UNTAGGED, Held, Mock, dynamic_regions,
+                  event_record, load_mock)
+from test_regions import region_without_target, target_refused
 from testlib import check, check_equal, test
-from vm import MIB
+from vm import MIB, SLOWNESS
 
 BLOCK = 2 * MIB
 EMPTY = ("4802", 0, 0, [])
+REGION_DRIVER = "/sys/bus/cxl/drivers/cxl_region"
 
 
 def with_region(t, number=1, partition=1):
@@ -109,6 +112,35 @@ def mock_geometry(t):
                 "serial")
     gap = Mock(t.guest, 3)
     check(gap.lines("partition")[2].startswith("2 0xc0000000"), "the gap")
+
+
+@test(machine="mock")
+def mock_partitions_without_regions(t):
+    """Read-only and non-volatile partitions are shown; a region over one is
+    refused, and one line says why; decoder and device are good for others."""
+    mock = Mock(t.guest, 5)
+    for name, expected in (("read_only", [0, 1, 0, 0]), ("sharable", [0, 0, 0, 1]),
+                           ("size", [512 * MIB] + 3 * [256 * MIB])):
+        check_equal([t.guest.number(f"{mock.partition(n)}/{name}")
+                     for n in range(1, 5)], expected, name)
+    root, decoder = mock.root_decoder(), mock.endpoint_decoder()
+    for mode, obstacle in (("dynamic_ram_2", "read-only"),
+                           ("dynamic_ram_3", "non-volatile")):
+        name = region_without_target(t.guest, root, mode, 256 * MIB)
+        begin = t.vm.mark_log(f"a region over {mode}")
+        check_equal(target_refused(t.guest, name, decoder, mode, 256 * MIB),
+                    "EOPNOTSUPP", obstacle)
+        end = t.vm.mark_log("refused")
+        lines = re.findall(r"(\S+: \S+ of .* is not supported)",
+                           t.vm.log()[begin:end])
+        check_equal(lines, [f"{name}: {mode} of {mock.name}, {obstacle}, "
+                            "is not supported"], "the log")
+        t.guest.write(f"{CXL}/{root}/delete_region", name)
+    region = mock.create_region(4)
+    check_equal(region.decoder, decoder, "the decoder of the next region")
+    mock.chain([Held(0xc0000000, BLOCK, POWER_ON_TAG)])
+    check_equal(t.guest.ranges(region), [(0, BLOCK)], "held")
+    mock.check_clean(region)
 
 
 @test(machine="mock")
@@ -240,11 +272,11 @@ def mock_small_payload_splits(t):
                 "parts of the release")
     mock.check_clean(region)
     mock.chain(extents)
-    t.guest.write("/sys/bus/cxl/drivers/cxl_region/unbind", region.name)
+    t.guest.write(f"{REGION_DRIVER}/unbind", region.name)
     for held in blocks(25):
         mock.do("account", f"+{held}")
     mock.clear()
-    t.guest.write("/sys/bus/cxl/drivers/cxl_region/bind", region.name)
+    t.guest.write(f"{REGION_DRIVER}/bind", region.name)
     check(mock.counters("commands")["4801h"] >= 5, "the list in one part")
     mock.check_clean(region)
     t.guest.destroy_region(region.name)
@@ -366,24 +398,27 @@ def mock_failures_on_demand(t):
 @test(machine="mock")
 def mock_lists_that_lie(t):
     """Wrong counts, and a generation that never settles while a long list is
-    read, make a region fail or stay empty, and nothing worse."""
+    read: the region's driver is not bound, and nothing worse."""
     mock = Mock(t.guest, 1)
     mock.do("account", f"-{BASE:#x}:{512 * MIB:#x} " + " ".join(
         f"+{extent}" for extent in blocks(110)))
-    for name, lie in (("list_returned", 1000), ("list_total", 3),
-                      ("list_total", 0x7fffffff), ("list_unsettled", 1)):
+    before = mock.account()
+    for name, lie, honest, errno in (
+            ("list_returned", 1000, 0xffffffff, "EPROTO"),
+            ("list_total", 3, 0xffffffff, "EPROTO"),
+            ("list_total", 0x7fffffff, 0xffffffff, "EPROTO"),
+            ("list_unsettled", 1, 0, "EBUSY")):
         mock.quirk(name, lie)
-        region = None
         try:
-            region = mock.create_region()
-        except GuestError:
-            pass
-        if region:
-            check_equal(t.guest.ranges(region), [], f"{name}={lie}")
-        mock.quirk(name, 0 if name == "list_unsettled" else 0xffffffff)
-        for name in t.guest.names(CXL, "region*"):
-            if "dynamic" in t.guest.read(f"{CXL}/{name}/mode"):
-                t.guest.destroy_region(name)
+            refused = f"no write for {mock.create_region().name}"
+        except Refused as error:
+            refused = str(error)
+        check(refused.endswith(f" to {REGION_DRIVER}/bind: {errno}"),
+              f"{name}={lie}: refused {refused}, expected {errno} of bind")
+        mock.quirk(name, honest)
+        for region in dynamic_regions(t.guest):
+            t.guest.destroy_region(region)
+        check_equal(mock.account(), before, f"{name}={lie}: account")
     region = mock.create_region()
     check_equal(len(t.guest.ranges(region)), 110, "extents, honestly listed")
     mock.check_clean(region)
@@ -486,6 +521,50 @@ def mock_endless_chain(t):
     check_equal(mock.ranges(), before, "account")
     mock.inject(BASE, BLOCK)
     check_equal(mock.responses(), [EMPTY], "answers")
+    mock.check_clean(region)
+
+
+def statistics(mock):
+    """What the driver counts of a device."""
+    return parse_counters(mock.guest.read(
+        f"/sys/kernel/debug/cxl/{mock.memdev()}/dynamic_capacity"))
+
+
+def uptime(t):
+    """The guest's clock, in seconds."""
+    return float(t.guest.read("/proc/uptime").split()[0])
+
+
+@test(machine="mock")
+def mock_open_chain_times_out(t):
+    """A chain that stays open is refused 20 s after its last record, though no
+    other comes: one answer, one line, counted once; the next chain is taken."""
+    mock, region = with_region(t)
+    before, held = statistics(mock), mock.account()
+    log = t.vm.mark_log("a chain that stays open")
+    begin = uptime(t)
+    mock.chain(blocks(2), "open")
+    t.guest.until("the answer", mock.responses, 40)
+    passed = uptime(t) - begin
+    t.note(f"answered after {passed:.1f} s")
+    check(20 <= passed <= 20 + 5 * SLOWNESS, f"answered after {passed} s")
+    check_equal(mock.responses(), [EMPTY], "answers")
+    check_equal({name: count - before[name] for name, count
+                 in statistics(mock).items() if count != before[name]},
+                {"records": 2, "records add": 2, "chains": 1,
+                 "refused (chain timed out)": 1, "command 0100h": 1,
+                 "command 0101h": 1, "command 4802h": 1}, "statistics")
+    end = t.vm.mark_log("answered")
+    check_equal(re.findall(r"cxl_mem\.\d: (.*: chain timed out)",
+                           t.vm.log()[log:end]),
+                [f"extent DPA {BASE:#x} length {BLOCK:#x} tag {NULL_TAG}: "
+                 "chain timed out"], "the log")
+    check_equal(mock.account(), held, "account")
+    mock.check_clean(region)
+    extents = blocks(2, start=BASE + 8 * BLOCK)
+    mock.chain(extents)
+    check_equal(mock.responses(), [EMPTY, ("4802", 0, 0, ranges(extents))],
+                "answers")
     mock.check_clean(region)
 
 

@@ -2,13 +2,25 @@
 """Discovery, and regions over the partitions."""
 
 from costs import BLOCK, blocks
-from guest import CXL, seed_device
+from guest import CXL, DAX, Region, seed_device
 from lending import (ask_back, claimed_device, dc_region, device_base, lend,
                      offer_refused)
 from testlib import check, check_equal, test
 from vm import MIB
 
 GIB = 1 << 30
+
+# Who may use what: modes of attributes, None: there is no such attribute.
+PARTITION_MODES = {"size": "444", "block_size": "444", "sharable": "444",
+                   "read_only": "444"}
+EXTENT_MODES = {"offset": "444", "length": "444", "state": "444", "uuid": None}
+CLAIMED_MODES = {"uuid": "644", "extent": "644", "size": "644", "align": "644",
+                 "mapping": None, "resource": "400", "mapping0/start": "400",
+                 "mapping0/end": "400", "mapping0/page_offset": "400"}
+ORDINARY_MODES = {"uuid": "444", "extent": None, "size": "644", "align": "644",
+                  "mapping": "200", "resource": "400"}
+DAX_REGION_MODES = {"available_size": "444", "seed": "444", "create": "644",
+                    "delete": "200"}
 
 
 @test()
@@ -175,3 +187,78 @@ def region_mode_stays_with_its_capacity(t):
         check_equal(t.guest.refusal(f"{decoder}/mode", mode), "EBUSY", mode)
     t.guest.write_all([(f"{decoder}/mode", "dynamic_ram_1"),
                        (f"{decoder}/dpa_size", 0), (f"{decoder}/mode", "ram")])
+
+
+def region_without_target(guest, root, mode, size):
+    """Make a region of one way below a root decoder, without a target; its
+    name."""
+    name = guest.read(f"{CXL}/{root}/create_{mode}_region")
+    guest.write_all([(f"{CXL}/{path}", value) for path, value in (
+        (f"{root}/create_{mode}_region", name),
+        (f"{name}/interleave_granularity", 256),
+        (f"{name}/interleave_ways", 1),
+        (f"{name}/size", size))])
+    return name
+
+
+def target_refused(guest, name, decoder, mode, size):
+    """Give a decoder some of a partition, and make it the target of a region,
+    which must refuse it; the decoder is free again. The error's name."""
+    path = f"{CXL}/{decoder}"
+    guest.write_all([(f"{path}/mode", mode), (f"{path}/dpa_size", size)])
+    errno = guest.refusal(f"{CXL}/{name}/target0", decoder)
+    check_equal(guest.read(f"{CXL}/{name}/target0"), "", f"{name}: target0")
+    guest.write(f"{path}/dpa_size", 0)
+    return errno
+
+
+@test()
+def region_takes_no_other_target(t):
+    """A decoder of another mode than the region's, or with less or more capacity,
+    is refused with EINVAL; the right one is taken after that."""
+    guest, size = t.guest, 512 * MIB
+    decoder = guest.free_endpoint_decoder()
+    name = region_without_target(guest, guest.root_decoder(), "dynamic_ram_1", size)
+    for mode, capacity in (("ram", size), ("dynamic_ram_2", size),
+                           ("dynamic_ram_1", size // 2),
+                           ("dynamic_ram_1", size + size // 2)):
+        check_equal(target_refused(guest, name, decoder, mode, capacity), "EINVAL",
+                    f"{capacity:#x} of {mode}")
+    guest.write_all([(f"{CXL}/{decoder}/mode", "dynamic_ram_1"),
+                     (f"{CXL}/{decoder}/dpa_size", size),
+                     (f"{CXL}/{name}/target0", decoder),
+                     (f"{CXL}/{name}/commit", 1),
+                     ("/sys/bus/cxl/drivers/cxl_region/bind", name)])
+    region = Region(name, "dynamic_ram_1", decoder, size)
+    guest.wait_dax(region)
+    lend(t, region, blocks(2))
+
+
+def check_modes(guest, directory, expected):
+    """Compare the modes of attributes; None: there must be none."""
+    output = guest.sh(f"cd {directory}; for f in {' '.join(expected)}; do "
+                      "stat -c '%a' $f 2>/dev/null || echo None; done")
+    found = dict(zip(expected, output.split()))
+    check_equal(found, {name: str(mode) for name, mode in expected.items()},
+                f"modes in {directory}")
+
+
+@test()
+def attributes_have_their_modes(t):
+    """Only root may change anything, and see addresses of the host or the
+    statistics; what a kind of region does not have is hidden."""
+    guest = t.guest
+    ordinary, region = guest.create_region("ram"), dc_region(t)
+    lend(t, region, blocks(1))
+    device = claimed_device(t, region)
+    extent, = guest.extents()
+    check_modes(guest, guest.partition("dynamic_ram_1"), PARTITION_MODES)
+    check_modes(guest, f"{CXL}/{guest.root_decoder()}", {
+        "start": "400", "cap_dynamic_ram_1": "444",
+        "create_dynamic_ram_1_region": "644", "delete_region": "200"})
+    check_modes(guest, f"{region.dax_region}/{extent.name}", EXTENT_MODES)
+    check_modes(guest, f"{region.dax_region}/dax_region", DAX_REGION_MODES)
+    check_modes(guest, device.path, CLAIMED_MODES)
+    check_modes(guest, f"{DAX}/{ordinary.seed}", ORDINARY_MODES)
+    check_modes(guest, f"/sys/kernel/debug/cxl/{guest.memdev()}",
+                {"dynamic_capacity": "400"})

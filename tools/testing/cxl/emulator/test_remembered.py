@@ -292,7 +292,7 @@ def check_stuck(t, lent, keeper, what):
     check_equal(keeper.look(), "intact", f"{what}: the process's memory")
 
 
-@test()
+@test(fresh=True)
 def remembered_while_memory_is_stuck(t):
     """kmem is unbound while its memory is online: that stays in use until the
     machine starts again, and so the release waits, whoever lets go. The next

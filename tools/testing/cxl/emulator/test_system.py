@@ -56,7 +56,7 @@ def suspend_is_refused(t):
     t.guest.load()
 
 
-@test(loaded=False)
+@test(loaded=False, fresh=True)
 def kexec_recovers(t):
     """A kernel starts the next one with extents held, and no firmware cleans
     up behind it: the decoders are as they were, so the region makes itself,

@@ -15,7 +15,7 @@ from checks import check, check_equal, shorten  # noqa: F401
 from guest import Guest
 from initramfs import SetupError
 from klog import complaints, foreign_races
-from leaks import leaks
+from leaks import FOUND, leaks
 from mock import clean_up_mock, load_mock
 from vm import VM, GuestError, VMError
 
@@ -27,23 +27,26 @@ class Registered:
     """A test in the list: what to call, and which machine it wants.
 
     loaded: whether the CXL modules are loaded before it starts.
+    fresh: whether the machine must be a new one, since the test starts it again
+        and what the tests before have leaked would be forgotten.
     """
 
     name: str
     function: object
     machine: str
     loaded: bool
+    fresh: bool
 
 
 class Skip(Exception):
     """The test cannot be run here; the text says why."""
 
 
-def test(machine="dcd", loaded=True):
+def test(machine="dcd", loaded=True, fresh=False):
     """Register a test; its name is the function's, with dashes."""
     def register(function):
         name = function.__name__.replace("_", "-")
-        TESTS.append(Registered(name, function, machine, loaded))
+        TESTS.append(Registered(name, function, machine, loaded, fresh))
         return function
     return register
 
@@ -109,23 +112,36 @@ class Machines:
         self._vm = None
         self._report = report
 
-        # How much of the machine's kernel log has been looked at.
-        self.scanned = 0
-
-    def get(self, kind):
+    def get(self, kind, fresh=False):
         """A clean machine of this kind, not yet started if it is new."""
-        if self._vm and self._vm.kind != kind:
+        if self._vm and (fresh or self._vm.kind != kind):
             self.retire()
         if not self._vm:
             self._vm = VM(kind)
-            self.scanned = 0
         return self._vm
 
     def retire(self):
-        """End a machine that did well, unless it leaked."""
+        """End a machine that did well, unless it leaked, or complains when the
+        modules go."""
         if self._vm and self._vm.running():
-            look_for_leaks(self._vm, self._report)
+            self.look_for_leaks()
         self.discard()
+
+    def look_for_leaks(self):
+        """One more result for a machine whose kernel has kmemleak: what that
+        finds, and what the kernel says meanwhile."""
+        begin = time.monotonic()
+        try:
+            found = leaks(Guest(self._vm))
+            if found is None:
+                return
+            found += "".join(f"the kernel complained: {line}\n"
+                             for line in self.new_complaints()
+                             if not FOUND.search(line))
+        except (GuestError, VMError) as error:
+            found = describe(error, self._vm)
+        self._report.result(f"no-leaks-on-{self._vm.kind}", found or None,
+                            time.monotonic() - begin)
 
     def discard(self):
         """End the machine."""
@@ -136,26 +152,15 @@ class Machines:
     def new_complaints(self):
         """What the kernel has complained of since this was last asked; the
         boot counts for the first test on a machine."""
-        if not self._vm.running():
-            return complaints(self._vm.log()[self.scanned:])
-        end = self._vm.mark_log("end of test")
-        lines = complaints(self._vm.log()[self.scanned:end])
-        for race in foreign_races(self._vm.log()[self.scanned:end]):
+        vm = self._vm
+        if not vm.running():
+            return complaints(vm.log()[vm.scanned:])
+        end = vm.mark_log("end of test")
+        log = vm.log()[vm.scanned:end]
+        for race in foreign_races(log):
             self._report.note(f"not ours: {race}")
-        self.scanned = end
-        return lines
-
-
-def look_for_leaks(vm, report):
-    """One more result for a machine whose kernel has kmemleak."""
-    begin = time.monotonic()
-    try:
-        found = leaks(Guest(vm))
-    except (GuestError, VMError) as error:
-        found = describe(error, vm)
-    if found is not None:
-        report.result(f"no-leaks-on-{vm.kind}", found or None,
-                      time.monotonic() - begin)
+        vm.scanned = end
+        return complaints(log)
 
 
 def clean_up(guest):
@@ -195,7 +200,7 @@ def describe(error, vm):
 
 def problem_of(registered, machines, report):
     """Run one test; return what was wrong, None if nothing was."""
-    vm = machines.get(registered.machine)
+    vm = machines.get(registered.machine, registered.fresh)
     try:
         run_on(vm, registered, report)
         lines = machines.new_complaints()

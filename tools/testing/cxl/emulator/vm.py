@@ -251,6 +251,9 @@ class VM:
         # Whether /kexec has what `kexec` needs, from the next start() on.
         self.kexec = False
         self.log_path = self.build / "run" / f"{name or kind}.log"
+
+        # How much of the log has been looked at.
+        self.scanned = 0
         self._process = None
         self._agent = None
         self._lock = None
@@ -325,6 +328,7 @@ class VM:
         self._take_lock()
         self._sockets = tempfile.mkdtemp(prefix="dcd-")
         self.log_path.unlink(missing_ok=True)
+        self.scanned = 0
         atexit.register(self.stop)
         self._process = subprocess.Popen(
             self.command_line(), preexec_fn=die_with_parent,

@@ -9,6 +9,7 @@
  *   victim task | worker | command OPCODE RC MODE [TIMES]   who is to fail
  *   allow KIND		of fault that the failure itself makes
  *   write PATH TEXT	must succeed
+ *   lend PATH EXTENTS	likewise; then device and host hold these, and no others
  *   try PATH TEXT	may be refused
  *   fail PATH TEXT	the step with the failure: refused, or not
  *   fail unload MODULE	likewise
@@ -17,6 +18,7 @@
  *   agree		device and host agree, within a bound
  *   empty		likewise, and nothing is held
  *   first		until here, only once
+ *   last		from here on, only once, after the run without a failure
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +42,7 @@ struct step {
 
 static struct step steps[MAX_STEPS];
 static struct scenario scenario;
-static int nr_steps, nr_first;
+static int nr_steps, nr_first, nr_last;
 
 static void set_victim(const char *who, const char *rest)
 {
@@ -103,9 +105,13 @@ static void read_scenario(void)
 			continue;
 		if (!strcmp(step->verb, "first"))
 			nr_first = nr_steps;
+		else if (!strcmp(step->verb, "last"))
+			nr_last = nr_steps;
 		else if (++nr_steps == MAX_STEPS)
 			fail("more than %d steps", MAX_STEPS);
 	}
+	if (!nr_last)
+		nr_last = nr_steps;
 }
 
 static void must_write(const struct step *step)
@@ -115,6 +121,12 @@ static void must_write(const struct step *step)
 	if (rc)
 		fail("writing '%s' to %s: %s", step->text, step->path,
 		     strerror(-rc));
+}
+
+static void lend(const struct step *step)
+{
+	must_write(step);
+	agree(&scenario, step->text);
 }
 
 static void must_run(const struct step *step)
@@ -179,6 +191,8 @@ static void run_step(const struct step *step)
 {
 	if (!strcmp(step->verb, "write"))
 		must_write(step);
+	else if (!strcmp(step->verb, "lend"))
+		lend(step);
 	else if (!strcmp(step->verb, "try"))
 		write_file(step->path, step->text);
 	else if (!strcmp(step->verb, "run"))
@@ -186,9 +200,9 @@ static void run_step(const struct step *step)
 	else if (!strcmp(step->verb, "exists"))
 		wait_for(step->path);
 	else if (!strcmp(step->verb, "agree"))
-		agree(&scenario, false);
+		agree(&scenario, NULL);
 	else if (!strcmp(step->verb, "empty"))
-		agree(&scenario, true);
+		agree(&scenario, "");
 	else
 		fail("no such step: %s", step->verb);
 }
@@ -198,7 +212,7 @@ static bool run(unsigned int nth, unsigned int *refusals)
 {
 	bool failed = false, refused;
 
-	for (int i = nth == 1 ? 0 : nr_first; i < nr_steps; i++) {
+	for (int i = nth == 1 ? 0 : nr_first; i < nr_last; i++) {
 		say_where(i, nth);
 		if (strcmp(steps[i].verb, "fail")) {
 			run_step(&steps[i]);
@@ -208,6 +222,14 @@ static bool run(unsigned int nth, unsigned int *refusals)
 		*refusals += refused;
 	}
 	return failed;
+}
+
+static void run_last(void)
+{
+	for (int i = nr_last; i < nr_steps; i++) {
+		say_where(i, 0);
+		run_step(&steps[i]);
+	}
 }
 
 int main(void)
@@ -222,6 +244,7 @@ int main(void)
 	while (run(nth, &refusals))
 		if (++nth > MAX_NTH)
 			fail("there is no end");
+	run_last();
 	printf("%u failures, %u writes refused, %.1f s\n", nth - 1, refusals,
 	       now() - begin);
 	return 0;

@@ -50,7 +50,7 @@ double now(void);
 void rest(void);
 
 /* failnth_agree.c */
-void agree(const struct scenario *s, bool empty);
+void agree(const struct scenario *s, const char *held);
 
 /* failnth_arm.c */
 void arm(const struct scenario *s, unsigned int nth);

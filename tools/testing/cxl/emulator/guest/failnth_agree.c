@@ -68,6 +68,23 @@ static void read_account(const struct scenario *s, struct spans *spans)
 	}
 }
 
+/* Extents as the mock's files take them: "START:LEN[:TAG],..." */
+static void read_list(const struct scenario *s, const char *text,
+		      struct spans *spans)
+{
+	unsigned long long start, len;
+
+	spans->nr = 0;
+	while (*text) {
+		if (sscanf(text, "%lli:%lli", (long long *)&start,
+			   (long long *)&len) != 2)
+			fail("'%s' is no list of extents", text);
+		add_span(spans, start - s->base, len);
+		text += strcspn(text, ",");
+		text += *text == ',';
+	}
+}
+
 /* One extent; return: can it be claimed? False when it vanishes meanwhile, too. */
 static bool read_extent(const char *path, struct spans *spans)
 {
@@ -139,20 +156,21 @@ static void describe(const char *who, const struct spans *spans)
 			       spans->span[i].len);
 }
 
-static bool same(const struct spans *a, const struct spans *b)
+static bool same(const char *who, const struct spans *a, const char *other,
+		 const struct spans *b)
 {
 	if (a->nr == b->nr &&
 	    !memcmp(a->span, b->span, a->nr * sizeof(a->span[0])))
 		return true;
 	snprintf(problem, sizeof(problem), "the sides differ,");
-	describe("device", a);
-	describe("host", b);
+	describe(who, a);
+	describe(other, b);
 	return false;
 }
 
-static bool sides_agree(const struct scenario *s, bool empty)
+static bool sides_agree(const struct scenario *s, const char *held)
 {
-	struct spans account, sysfs;
+	struct spans account, sysfs, expected;
 	unsigned long long available;
 	char path[128], text[1024];
 
@@ -163,9 +181,13 @@ static bool sides_agree(const struct scenario *s, bool empty)
 	read_account(s, &account);
 	merge(&sysfs);
 	merge(&account);
-	if (!same(&account, &sysfs) || !dax_agrees(s, available))
+	if (!same("device", &account, "host", &sysfs) || !dax_agrees(s, available))
 		return false;
-	return !empty || !account.nr || disagree("something is held still");
+	if (!held)
+		return true;
+	read_list(s, held, &expected);
+	merge(&expected);
+	return same("device", &account, "expected", &expected);
 }
 
 /* Lines are "KIND N"; the last has the total */
@@ -186,12 +208,12 @@ static void check_faults(const struct scenario *s)
 	}
 }
 
-/* Wait until both sides agree; @empty: that nothing is held */
-void agree(const struct scenario *s, bool empty)
+/* Wait until both sides agree; @held: and hold these extents, or whatever if NULL */
+void agree(const struct scenario *s, const char *held)
 {
 	double end = now() + BOUND_SECONDS;
 
-	while (!sides_agree(s, empty)) {
+	while (!sides_agree(s, held)) {
 		if (now() > end)
 			fail("%s", problem);
 		rest();

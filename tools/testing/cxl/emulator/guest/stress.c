@@ -206,10 +206,12 @@ static void destroy_all(void)
 
 static void finish(void)
 {
+	int status;
+
 	__atomic_store_n(&world->end, 1, __ATOMIC_SEQ_CST);
 	for (int i = 1; i < world->nr_workers; i++)
-		if (waitpid(world->diary[i].pid, NULL, 0) < 0)
-			break;
+		if (waitpid(world->diary[i].pid, &status, 0) < 0 || status)
+			give_in_because(world->diary[i].what, "has not ended well");
 	compare(destroy_all);
 }
 

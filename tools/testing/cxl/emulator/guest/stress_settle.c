@@ -78,9 +78,13 @@ static bool slot_agrees(const struct slot *slot)
 static bool nothing_pending(const struct unit *unit)
 {
 	char path[96], text[2048];
+	int len;
 
 	mock_path(unit, "pending", path, sizeof(path));
-	if (read_file(path, text, sizeof(text)) <= 0)
+	len = read_file(path, text, sizeof(text));
+	if (len < 0)
+		fail("cannot read %s", path);
+	if (!len)
 		return true;
 	snprintf(difference, sizeof(difference), "%s waits for an answer to %.800s",
 		 unit->name, text);

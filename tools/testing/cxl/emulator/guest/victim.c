@@ -58,7 +58,16 @@ static void start(int sig)
 	go = 1;
 }
 
-/* Words of a thread's own, one a page, written and read until that ends */
+static void expect(__u64 found, __u64 value)
+{
+	if (found != value)
+		__atomic_fetch_add(&board->wrong, 1, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * Words of a thread's own, one a page, written and read until that ends: at once,
+ * and when the thread comes by again
+ */
 static void use_words(int worker)
 {
 	unsigned long round = 0;
@@ -68,9 +77,10 @@ static void use_words(int worker)
 			volatile __u64 *word = (__u64 *)(memory + at) + worker;
 			__u64 value = (at << 16) + round;
 
+			if (round)
+				expect(*word, value - 1);
 			*word = value;
-			if (*word != value)
-				__atomic_fetch_add(&board->wrong, 1, __ATOMIC_SEQ_CST);
+			expect(*word, value);
 		}
 		if (!round)
 			__atomic_fetch_add(&board->ready, 1, __ATOMIC_SEQ_CST);
