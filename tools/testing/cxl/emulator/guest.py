@@ -248,15 +248,26 @@ class Guest:
 
     def make_region(self, root, decoder, mode, size):
         """Make a region below a root decoder, with one endpoint decoder."""
+        return self.complete_region(Region(self.start_region(root, mode, size),
+                                           mode, decoder, size))
+
+    def start_region(self, root, mode, size):
+        """Make a region of one way below a root decoder, without a target; its
+        name."""
         name = self.read(f"{CXL}/{root}/create_{mode}_region")
-        region = Region(name, mode, decoder, size)
         self.write_all([(f"{CXL}/{path}", value) for path, value in (
             (f"{root}/create_{mode}_region", name),
             (f"{name}/interleave_granularity", 256),
             (f"{name}/interleave_ways", 1),
-            (f"{name}/size", size),
-            (f"{decoder}/mode", mode),
-            (f"{decoder}/dpa_size", size),
+            (f"{name}/size", size))])
+        return name
+
+    def complete_region(self, region):
+        """Give a region its target, and bind it."""
+        name, decoder = region.name, region.decoder
+        self.write_all([(f"{CXL}/{path}", value) for path, value in (
+            (f"{decoder}/mode", region.mode),
+            (f"{decoder}/dpa_size", region.size),
             (f"{name}/target0", decoder),
             (f"{name}/commit", 1))])
         self.write("/sys/bus/cxl/drivers/cxl_region/bind", name)

@@ -12,7 +12,7 @@ from mock import (ADD, BASE, DEBUGFS, DEVICES, INTERNAL_ERROR,
                   INVALID_LIST, NULL_TAG, POWER_ON_TAG, RECORD, RELEASE,
                   RETRY, TAGGED, UNTAGGED, Held, Mock, dynamic_regions,
                   event_record, load_mock)
-from test_regions import region_without_target, target_refused
+from test_regions import target_refused
 from testlib import check, check_equal, test
 from vm import MIB, SLOWNESS
 
@@ -126,7 +126,7 @@ def mock_partitions_without_regions(t):
     root, decoder = mock.root_decoder(), mock.endpoint_decoder()
     for mode, obstacle in (("dynamic_ram_2", "read-only"),
                            ("dynamic_ram_3", "non-volatile")):
-        name = region_without_target(t.guest, root, mode, 256 * MIB)
+        name = t.guest.start_region(root, mode, 256 * MIB)
         begin = t.vm.mark_log(f"a region over {mode}")
         check_equal(target_refused(t.guest, name, decoder, mode, 256 * MIB),
                     "EOPNOTSUPP", obstacle)

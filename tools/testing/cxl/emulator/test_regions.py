@@ -189,18 +189,6 @@ def region_mode_stays_with_its_capacity(t):
                        (f"{decoder}/dpa_size", 0), (f"{decoder}/mode", "ram")])
 
 
-def region_without_target(guest, root, mode, size):
-    """Make a region of one way below a root decoder, without a target; its
-    name."""
-    name = guest.read(f"{CXL}/{root}/create_{mode}_region")
-    guest.write_all([(f"{CXL}/{path}", value) for path, value in (
-        (f"{root}/create_{mode}_region", name),
-        (f"{name}/interleave_granularity", 256),
-        (f"{name}/interleave_ways", 1),
-        (f"{name}/size", size))])
-    return name
-
-
 def target_refused(guest, name, decoder, mode, size):
     """Give a decoder some of a partition, and make it the target of a region,
     which must refuse it; the decoder is free again. The error's name."""
@@ -218,19 +206,13 @@ def region_takes_no_other_target(t):
     is refused with EINVAL; the right one is taken after that."""
     guest, size = t.guest, 512 * MIB
     decoder = guest.free_endpoint_decoder()
-    name = region_without_target(guest, guest.root_decoder(), "dynamic_ram_1", size)
+    name = guest.start_region(guest.root_decoder(), "dynamic_ram_1", size)
     for mode, capacity in (("ram", size), ("dynamic_ram_2", size),
                            ("dynamic_ram_1", size // 2),
                            ("dynamic_ram_1", size + size // 2)):
         check_equal(target_refused(guest, name, decoder, mode, capacity), "EINVAL",
                     f"{capacity:#x} of {mode}")
-    guest.write_all([(f"{CXL}/{decoder}/mode", "dynamic_ram_1"),
-                     (f"{CXL}/{decoder}/dpa_size", size),
-                     (f"{CXL}/{name}/target0", decoder),
-                     (f"{CXL}/{name}/commit", 1),
-                     ("/sys/bus/cxl/drivers/cxl_region/bind", name)])
-    region = Region(name, "dynamic_ram_1", decoder, size)
-    guest.wait_dax(region)
+    region = guest.complete_region(Region(name, "dynamic_ram_1", decoder, size))
     lend(t, region, blocks(2))
 
 

@@ -345,18 +345,11 @@ def surprise_open_across_drivers(t):
     t.guest.sh(f"kill {owner}; rmmod fsdev_dax")
 
 
-@test()
-def surprise_youngest_while_pinned(t):
-    """A region goes, its first DAX device waits for a pinned page, and the one that
-    was made last is gone already: the region does not name it any more."""
-    region = dc_region(t)
-    lend(t, region, [MAPPED, AVAILABLE])
-    device = claim(t, region, seed_device(t.guest, region), MAPPED)
+def unbind_while_pinned(t, region, device):
+    """Bind a device, pin a page of it, and unbind its region, which waits for the
+    page. Returns who has pinned it, and the process that unbinds."""
     device.bind()
-    youngest = create_device(t.guest, region)
-    named = [f"{region.dax_region}/dax_region/{name}" for name in ("create", "seed")]
-    check_equal([t.guest.read(name) for name in named], 2 * [youngest.name],
-                "youngest and next device")
+    # writing new_id waits for every device that the driver would take
     forget_ids([device])
     keeper = Keeper(t.guest, device.node, BLOCK)
     check_equal(keeper.pin(), "pinned", "pin")
@@ -364,6 +357,21 @@ def surprise_youngest_while_pinned(t):
                            ">/dev/null 2>&1 & echo $!")
     t.guest.until("the region to wait", lambda: "dev_dax_wait_for_pages" in
                   t.vm.run(f"cat /proc/{unbinding}/stack")[1])
+    return keeper, unbinding
+
+
+@test()
+def surprise_youngest_while_pinned(t):
+    """A region goes, its first DAX device waits for a pinned page, and the one that
+    was made last is gone already: the region does not name it any more."""
+    region = dc_region(t)
+    lend(t, region, [MAPPED, AVAILABLE])
+    device = claim(t, region, seed_device(t.guest, region), MAPPED)
+    youngest = create_device(t.guest, region)
+    named = [f"{region.dax_region}/dax_region/{name}" for name in ("create", "seed")]
+    check_equal([t.guest.read(name) for name in named], 2 * [youngest.name],
+                "youngest and next device")
+    keeper, unbinding = unbind_while_pinned(t, region, device)
     check(not t.guest.exists(youngest.path), "the youngest device is there")
     check_equal([t.guest.read(name) for name in named], ["", ""],
                 "youngest and next device, afterwards")
@@ -402,15 +410,7 @@ def surprise_region_while_pinned(t):
     lend(t, going, [MAPPED])
     # it goes first, and the seed device is there until then
     device = claim(t, going, create_device(t.guest, going), MAPPED)
-    device.bind()
-    # writing new_id waits for every device that the driver would take
-    forget_ids([device])
-    keeper = Keeper(t.guest, device.node, BLOCK)
-    check_equal(keeper.pin(), "pinned", "pin")
-    unbinding = t.guest.sh(f"attr {BUS}/cxl_region/unbind {going.name} "
-                           ">/dev/null 2>&1 & echo $!")
-    t.guest.until("the region to wait", lambda: "dev_dax_wait_for_pages" in
-                  t.vm.run(f"cat /proc/{unbinding}/stack")[1])
+    keeper, unbinding = unbind_while_pinned(t, going, device)
     deleting = t.guest.sh(f"attr {going.dax_region}/dax_region/delete "
                           f"{going.seed} >/dev/null 2>&1 & echo $!")
     t.guest.until("the deletion to be tried", lambda: "delete_store" in
