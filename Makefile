@@ -5,7 +5,7 @@
 BUILD ?= build
 JOBS  ?= $(shell nproc)
 override BUILD := $(abspath $(BUILD))
-export BUILD JOBS KSRC FORCE ALL FLAVOURS PATCHES T FUZZ_RUNS FUZZ_SECONDS CONFIG CONFIGURE_ONLY
+export BUILD JOBS KSRC FORCE ALL FLAVOURS PATCHES T COMPILER FUZZ_RUNS FUZZ_SECONDS CONFIG CONFIGURE_ONLY
 
 RUN := python3 tools/testing/cxl/emulator/run.py
 FUZZ := python3 tools/testing/cxl/fuzz/run.py
@@ -24,10 +24,10 @@ help: ## this list
 demo: kernel ## boot our kernel in QEMU, take memory from the device, use it, give it back
 	@$(RUN) demo
 
-check: ## everything that can be checked; last line: N passed, N failed
+check: ## all that CI runs: series, documents, fuzzing, all guest tests; last line: N passed, N failed
 	@scripts/check
 
-check-deep: ## the guest tests with KASAN, kmemleak and KCSAN (FLAVOURS=, T=); takes hours
+check-deep: ## the guest tests with KASAN, kmemleak and KCSAN, then boots (FLAVOURS=, T=: not); takes hours
 	@scripts/check-deep
 
 tree: setup ## kernel tree in BUILD/linux: a commit a patch (FORCE=1 drops your commits)
@@ -57,10 +57,10 @@ stress: cxl-test ## many at once on three devices: STRESS_SECONDS=120, STRESS_SE
 lint: wip ## W=1, sparse, checkpatch, kernel-doc
 	@scripts/lint
 
-bisect: kernel ## build every patch by itself, W=1 and sparse
+bisect: kernel ## build every patch by itself, W=1 and sparse (COMPILER=clang-19)
 	@scripts/bisect
 
-boots: wip ## build and boot every patch by itself, and test it; takes hours (PATCHES=1-9)
+boots: wip ## build and boot every patch by itself, and test it; takes an hour (PATCHES=1-9)
 	@scripts/boots
 
 docs: wip ## build the pages with Sphinx; every attribute and error is described
@@ -90,7 +90,7 @@ fuzz-merge: wip ## keep what the last run found in the corpus of this repository
 shell: kernel ## boot and hand over a console with the device attached
 	@$(RUN) shell
 
-bench: kernel ## measure
+bench: kernel ## count mailbox commands and seconds for 1, 8 and 400 extents
 	@$(RUN) bench
 
 clean: ## remove what was built (ALL=1: the kernel tree and downloads, too)

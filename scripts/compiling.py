@@ -15,6 +15,7 @@ from patchlib import git
 DIRS = ("drivers/cxl/", "drivers/dax/")     # what W=1 and sparse build
 SPARSE = f"sparse -include {lib.ROOT}/scripts/sparse.h"
 JOBS = os.environ.get("JOBS") or str(os.cpu_count())
+COMPILER = os.environ.get("COMPILER") or "gcc"
 
 
 def run(command, log=None, **options):
@@ -46,7 +47,7 @@ def warnings(output, source):
 def make(source, out, *words):
     """The command that builds in a tree. Where the tree lies makes no difference to
     ccache."""
-    return ["make", "-C", str(source), f"O={out}", "CC=ccache gcc", "-j" + JOBS, *words]
+    return ["make", "-C", str(source), f"O={out}", f"CC=ccache {COMPILER}", "-j" + JOBS, *words]
 
 
 def make_env():
@@ -122,7 +123,7 @@ def base_warnings(keep=None):
     """What the base gives by itself; worked out once and kept. If it has to be, `keep`
     is where the tree and its objects stay, as linux and out."""
     config = (lib.ROOT / "tools/testing/cxl/emulator/kernel.config").read_bytes()
-    tools = run(["sparse", "--version"])[1] + run(["gcc", "--version"])[1]
+    tools = run(["sparse", "--version"])[1] + run([COMPILER, "--version"])[1]
     key = hashlib.sha256(config + lib.raw(tools + git("rev-parse", "base^{tree}"))
                          + (lib.ROOT / "scripts/sparse.h").read_bytes()
                          + repr(DIRS).encode()).hexdigest()

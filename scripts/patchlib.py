@@ -421,5 +421,5 @@ def uncommitted():
 def untracked():
     """Files that `git add` was forgotten for. Debian's .gitignore hides them all."""
     return [name for name in git("ls-files", "-o").splitlines()
-            if not re.search(r"\.(o|ko|cmd|mod|mod\.c|orig|rej|pyc|swp|order|symvers)$|~$",
-                             name)]
+            if not re.search(r"\.(o|ko|cmd|mod|mod\.c|orig|rej|pyc|swp|order|symvers)$|~$"
+                             r"|/\.[^/]*\.d$|^tools/(cxl/dcd|build/fixdep)$", name)]

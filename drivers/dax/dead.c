@@ -36,9 +36,13 @@
 /* What is touched for less than that is not pinned for long */
 #define DEAD_PINNED_MS			100
 
-/* So long may a driver take, and so much longer for each GiB */
+/*
+ * So long may a driver take at once, and so much longer for each GiB; but less than
+ * who waits for the lock of the device is taken to hang
+ */
 #define DEAD_KILL_SECONDS		60
 #define DEAD_KILL_SECONDS_PER_GIB	10
+#define DEAD_KILL_SECONDS_MAX		100
 
 struct pinned {
 	struct dev_dax *dev_dax;
@@ -121,8 +125,9 @@ static unsigned long kill_timeout(struct dev_dax *dev_dax)
 
 	for (int i = 0; dead_range(dev_dax, i, &range); i++)
 		bytes += range_len(&range);
-	return (DEAD_KILL_SECONDS +
-		(bytes >> ilog2(SZ_1G)) * DEAD_KILL_SECONDS_PER_GIB) * HZ;
+	return min(DEAD_KILL_SECONDS +
+		   (bytes >> ilog2(SZ_1G)) * DEAD_KILL_SECONDS_PER_GIB,
+		   DEAD_KILL_SECONDS_MAX) * HZ;
 }
 
 /* Return: 0 when nobody can touch the memory any more */
@@ -134,10 +139,8 @@ static int kill_by_driver(struct dev_dax *dev_dax)
 
 	ACQUIRE(device_intr, lock)(dev);
 	rc = ACQUIRE_ERR(device_intr, &lock);
-	if (rc) {
-		dev_err(dev, "lost memory is still in use: its driver is busy\n");
+	if (rc)
 		return rc;
-	}
 	if (!dev->driver || !dev_dax_is_dead(dev_dax))
 		return -EBUSY;
 	driver = to_dax_drv(dev->driver);
@@ -165,6 +168,17 @@ static void tell_owner(struct dev_dax *dev_dax, unsigned int death)
 	alloc->ops->idle(alloc->owner);
 }
 
+/* Its time is over: let the owner's next look call another thread */
+static void call_again(struct dev_dax *dev_dax, unsigned int death)
+{
+	dev_err(&dev_dax->dev,
+		"lost memory is still in use: its driver is busy\n");
+	guard(rwsem_write)(&dax_region_rwsem);
+	guard(rwsem_write)(&dax_dev_rwsem);
+	if (dev_dax->life == DEV_DAX_HANDLED && dev_dax->deaths == death)
+		dev_dax->life = DEV_DAX_DEAD;
+}
+
 static int undertaker_thread(void *data)
 {
 	struct dev_dax *dev_dax = data;
@@ -173,20 +187,24 @@ static int undertaker_thread(void *data)
 		.dev_dax = dev_dax,
 		.task = current,
 	};
+	int rc;
 
 	allow_signal(SIGKILL);
 	timer_setup_on_stack(&undertaker.timer, undertaker_timeout, 0);
 	poison_pinned(dev_dax);
 	mod_timer(&undertaker.timer, jiffies + kill_timeout(dev_dax));
-	if (!kill_by_driver(dev_dax))
+	rc = kill_by_driver(dev_dax);
+	if (!rc)
 		tell_owner(dev_dax, death);
+	else if (signal_pending(current))
+		call_again(dev_dax, death);
 	timer_delete_sync(&undertaker.timer);
 	timer_destroy_on_stack(&undertaker.timer);
 	put_device(&dev_dax->dev);
 	module_put_and_kthread_exit(0);
 }
 
-/* Once for each death, and again if that was not possible for want of memory */
+/* Once for each death, and again when that could not be done, or not be ended */
 static void call_undertaker(struct dev_dax *dev_dax)
 {
 	struct device *dev = &dev_dax->dev;
@@ -262,7 +280,7 @@ int dax_sparse_kill(struct dax_allocation *alloc)
 	kvfree(alloc);
 	return had;
 }
-EXPORT_SYMBOL_GPL(dax_sparse_kill);
+EXPORT_SYMBOL_FOR_MODULES(dax_sparse_kill, "dax_cxl");
 
 /**
  * dev_dax_is_dead() - has a device lost its memory?
@@ -274,4 +292,4 @@ bool dev_dax_is_dead(struct dev_dax *dev_dax)
 {
 	return READ_ONCE(dev_dax->life) != DEV_DAX_ALIVE;
 }
-EXPORT_SYMBOL_GPL(dev_dax_is_dead);
+EXPORT_SYMBOL_FOR_MODULES(dev_dax_is_dead, "kmem");

@@ -7,8 +7,8 @@
  * user space has is handed to memory_failure() first: its owners get SIGBUS when they
  * touch it. Then block by block goes offline and is removed, but only if a look at
  * each of its pages, after new users were locked out and before anything migrates,
- * finds none in use. As long as that goes on, nobody else can take any of the memory
- * offline without that look either.
+ * finds none in use. As long as any of the memory is there, nobody else can take it
+ * offline without that look either: pages that are poisoned would pass for free.
  *
  * Pages that are pinned can't be taken from their holder, and those that the kernel
  * has for itself are left alone: poisoning them would only let their block be removed
@@ -18,29 +18,34 @@
  * The struct pages must not lie in the memory itself: memmap_on_memory is refused in
  * sparse regions.
  */
+#include <linux/cleanup.h>
 #include <linux/device.h>
+#include <linux/init.h>
+#include <linux/list.h>
+#include <linux/lockdep.h>
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/page-flags.h>
 #include <linux/range.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 #include "bus.h"
+#include "dax-private.h"
 
 /* A block whose pages find new users all the time stays */
 #define DEAD_OFFLINE_TRIES	3
 
 /**
  * struct dead_ram - system RAM that is to be removed
- * @nb: hears of memory that is about to go offline
  * @range: all of it
  * @poisoned: pages handed to memory_failure()
  * @kept: of those, the ones that it could not take from their owners
  */
 struct dead_ram {
-	struct notifier_block nb;
 	const struct range *range;
 	unsigned long poisoned;
 	unsigned long kept;
@@ -51,7 +56,8 @@ static void poison(struct dead_ram *ram, unsigned long pfn)
 {
 #ifdef CONFIG_MEMORY_FAILURE
 	ram->poisoned++;
-	if (memory_failure(pfn, 0))
+	/* it says that it has taken a page when only pins are left: one is its own */
+	if (memory_failure(pfn, 0) || page_ref_count(pfn_to_page(pfn)) > 1)
 		ram->kept++;
 #endif
 }
@@ -61,7 +67,8 @@ static bool is_of_user(struct page *page)
 {
 	struct folio *folio = page_folio(page);
 
-	if (folio_test_hugetlb(folio) || folio_test_lru(folio))
+	/* without a reference it may become another folio's at any time */
+	if (folio_test_hugetlb(folio) || PageLRU(page))
 		return true;
 	/* others have something else in the place of ->mapping */
 	return !page_has_type(&folio->page) && folio->mapping;
@@ -104,7 +111,7 @@ void dax_dead_poison(const struct range *range)
 
 	poison_range(&ram, range, false);
 }
-EXPORT_SYMBOL_GPL(dax_dead_poison);
+EXPORT_SYMBOL_FOR_MODULES(dax_dead_poison, "kmem");
 
 #if IS_ENABLED(CONFIG_MEMORY_HOTREMOVE)
 /*
@@ -141,19 +148,88 @@ static bool any_in_use(unsigned long pfn, unsigned long nr)
 	return false;
 }
 
+/**
+ * struct lost_ram - a range that is lost, as long as any of it is there
+ * @node: node in @lost_rams
+ * @range: in blocks of memory
+ */
+struct lost_ram {
+	struct list_head node;
+	struct range range;
+};
+
+static LIST_HEAD(lost_rams);
+static DEFINE_MUTEX(lost_lock);		/* protects lost_rams */
+
+static struct lost_ram *find_lost(u64 start)
+{
+	struct lost_ram *lost;
+
+	lockdep_assert_held(&lost_lock);
+	list_for_each_entry(lost, &lost_rams, node)
+		if (start >= lost->range.start && start <= lost->range.end)
+			return lost;
+	return NULL;
+}
+
+static void forget_lost(const struct range *range)
+{
+	struct lost_ram *lost;
+
+	guard(mutex)(&lost_lock);
+	lost = find_lost(range->start);
+	if (lost) {
+		list_del(&lost->node);
+		kfree(lost);
+	}
+}
+
+/* Nobody is to take @range offline under who uses it. Return: can that be seen to? */
+static bool remember_lost(const struct range *range)
+{
+	struct lost_ram *lost;
+
+	guard(mutex)(&lost_lock);
+	if (find_lost(range->start))
+		return true;
+	lost = kmalloc_obj(*lost);
+	if (!lost)
+		return false;
+	lost->range = *range;
+	list_add(&lost->node, &lost_rams);
+	return true;
+}
+
 /* No page of it finds a new user any more, and none was migrated yet */
 static int going_offline(struct notifier_block *nb, unsigned long action,
 			 void *arg)
 {
-	struct dead_ram *ram = container_of(nb, struct dead_ram, nb);
 	const struct memory_notify *notify = arg;
-	u64 start = PFN_PHYS(notify->start_pfn);
 
-	if (action != MEM_GOING_OFFLINE || start < ram->range->start ||
-	    start > ram->range->end)
+	if (action != MEM_GOING_OFFLINE)
+		return NOTIFY_DONE;
+	guard(mutex)(&lost_lock);
+	if (!find_lost(PFN_PHYS(notify->start_pfn)))
 		return NOTIFY_DONE;
 	return any_in_use(notify->start_pfn, notify->nr_pages) ?
 		       notifier_from_errno(-EBUSY) : NOTIFY_OK;
+}
+
+static struct notifier_block lost_nb = { .notifier_call = going_offline };
+
+/* Return: 0 or an errno */
+int __init dax_dead_init(void)
+{
+	return register_memory_notifier(&lost_nb);
+}
+
+void dax_dead_exit(void)
+{
+	struct lost_ram *lost, *next;
+
+	unregister_memory_notifier(&lost_nb);
+	list_for_each_entry_safe(lost, next, &lost_rams, node)
+		kfree(lost);
 }
 
 static int remove_block(struct dead_ram *ram, const struct range *block)
@@ -201,23 +277,29 @@ static u64 remove_blocks(struct dead_ram *ram, struct device *dev)
  */
 u64 dax_dead_remove(struct device *dev, const struct range *range)
 {
-	struct dead_ram ram = {
-		.nb.notifier_call = going_offline,
-		.range = range,
-	};
+	struct dead_ram ram = { .range = range };
 	u64 left = range_len(range);
 
-	if (!register_memory_notifier(&ram.nb)) {
+	if (remember_lost(range))
 		left = remove_blocks(&ram, dev);
-		unregister_memory_notifier(&ram.nb);
-	}
+	if (!left)
+		forget_lost(range);
 	dev_warn_ratelimited(dev, "lost %#llx-%#llx: %lu pages poisoned, %lu of them still in use, %llu bytes stay\n",
 			     range->start, range->end, ram.poisoned, ram.kept,
 			     left);
 	return left;
 }
-EXPORT_SYMBOL_GPL(dax_dead_remove);
+EXPORT_SYMBOL_FOR_MODULES(dax_dead_remove, "kmem");
 #else
+int __init dax_dead_init(void)
+{
+	return 0;
+}
+
+void dax_dead_exit(void)
+{
+}
+
 u64 dax_dead_remove(struct device *dev, const struct range *range)
 {
 	struct dead_ram ram = { .range = range };
@@ -228,5 +310,5 @@ u64 dax_dead_remove(struct device *dev, const struct range *range)
 			    range->start, range->end);
 	return range_len(range);
 }
-EXPORT_SYMBOL_GPL(dax_dead_remove);
+EXPORT_SYMBOL_FOR_MODULES(dax_dead_remove, "kmem");
 #endif

@@ -137,4 +137,4 @@ void dev_dax_wait_for_pages(struct dev_dax *dev_dax)
 				 READ_ONCE(dev_dax->unused));
 	}
 }
-EXPORT_SYMBOL_GPL(dev_dax_wait_for_pages);
+EXPORT_SYMBOL_FOR_MODULES(dev_dax_wait_for_pages, "device_dax,fsdev_dax");

@@ -41,11 +41,13 @@ static bool in_use(struct dax_region *dax_region,
 	struct resource *res;
 
 	guard(rwsem_read)(&dax_region_rwsem);
-	for (res = dax_region->res.child; res; res = res->sibling)
+	for (res = dax_region->res.child; res; res = res->sibling) {
 		for (unsigned int i = 0; i < nr; i++)
 			if (res->start <= extents[i].range.end &&
 			    extents[i].range.start <= res->end)
 				return true;
+		cond_resched();
+	}
 	return false;
 }
 
@@ -84,7 +86,7 @@ dax_sparse_prepare(struct dax_region *dax_region, const uuid_t *tag,
 	memcpy(alloc->extents, extents, array_size(nr, sizeof(*extents)));
 	return alloc;
 }
-EXPORT_SYMBOL_GPL(dax_sparse_prepare);
+EXPORT_SYMBOL_FOR_MODULES(dax_sparse_prepare, "dax_cxl");
 
 /**
  * dax_sparse_publish() - let an allocation be claimed
@@ -95,7 +97,7 @@ void dax_sparse_publish(struct dax_allocation *alloc)
 	guard(rwsem_write)(&dax_region_rwsem);
 	list_add_tail(&alloc->node, &alloc->dax_region->allocations);
 }
-EXPORT_SYMBOL_GPL(dax_sparse_publish);
+EXPORT_SYMBOL_FOR_MODULES(dax_sparse_publish, "dax_cxl");
 
 /**
  * dax_sparse_withdraw() - take an allocation back
@@ -121,7 +123,7 @@ int dax_sparse_withdraw(struct dax_allocation *alloc, char *user)
 	kvfree(alloc);
 	return 0;
 }
-EXPORT_SYMBOL_GPL(dax_sparse_withdraw);
+EXPORT_SYMBOL_FOR_MODULES(dax_sparse_withdraw, "dax_cxl");
 
 /**
  * dax_sparse_discard() - undo dax_sparse_prepare()
@@ -131,7 +133,7 @@ void dax_sparse_discard(struct dax_allocation *alloc)
 {
 	kvfree(alloc);
 }
-EXPORT_SYMBOL_GPL(dax_sparse_discard);
+EXPORT_SYMBOL_FOR_MODULES(dax_sparse_discard, "dax_cxl");
 
 /**
  * dax_sparse_open() - let devices be made, and claim
@@ -145,22 +147,26 @@ void dax_sparse_open(struct dax_region *dax_region)
 	guard(rwsem_write)(&dax_region_rwsem);
 	dax_region->closed = false;
 }
-EXPORT_SYMBOL_GPL(dax_sparse_open);
+EXPORT_SYMBOL_FOR_MODULES(dax_sparse_open, "dax_cxl");
 
 /**
- * dax_sparse_close() - no more claims, no more devices
+ * dax_sparse_close() - no more claims, no more devices, no more access
  * @dax_region: its driver is being unbound, or its probe has failed; its devices
  *		are still there
  *
  * To be called before the driver's devres is released: what a device did from then
- * on would be added to devres that nobody releases.
+ * on would be added to devres that nobody releases. The devices go one by one then,
+ * and one may wait long for pages that are pinned: nobody is to use the others
+ * meanwhile.
  */
 void dax_sparse_close(struct dax_region *dax_region)
 {
 	guard(rwsem_write)(&dax_region_rwsem);
+	guard(rwsem_write)(&dax_dev_rwsem);
 	dax_region->closed = true;
+	kill_dax_region(dax_region);
 }
-EXPORT_SYMBOL_GPL(dax_sparse_close);
+EXPORT_SYMBOL_FOR_MODULES(dax_sparse_close, "dax_cxl");
 
 static bool can_claim(const struct dax_allocation *alloc)
 {

@@ -2,9 +2,10 @@
 /*
  * dcd - use the memory that CXL Dynamic Capacity Devices lend
  *
- * Reads and writes sysfs only, see Documentation/ABI/testing/sysfs-bus-cxl and
- * sysfs-bus-dax. Options, JSON and exit codes are those of cxl(1) and daxctl(1) where
- * these have such.
+ * Reads and writes sysfs, see Documentation/ABI/testing/sysfs-bus-cxl and
+ * sysfs-bus-dax; looks in /proc for who uses a device, listens to uevents, and runs
+ * modprobe for device_dax and kmem. Options, JSON and exit codes are those of cxl(1)
+ * and daxctl(1) where these have such.
  */
 #include <errno.h>
 #include <getopt.h>

@@ -109,6 +109,7 @@ struct cxl_dcd_stats {
  * @expire: an open chain waits for its last record
  * @retry: memory that was asked back fell idle
  * @events: buffer for the event log, of the mailbox's payload size
+ * @unread: the log may have records of before the driver was bound
  * @overflow: records were lost; told to @extents when those before them are read
  * @stats: see struct cxl_dcd_stats
  */
@@ -122,6 +123,7 @@ struct cxl_dcd {
 	struct delayed_work expire;
 	struct work_struct retry;
 	struct cxl_get_event_payload *events;
+	bool unread;
 	bool overflow;
 	struct cxl_dcd_stats stats;
 };

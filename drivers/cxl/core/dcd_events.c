@@ -161,13 +161,19 @@ static int drain_once(struct cxl_dcd *dcd)
 	return nr;
 }
 
+/* Is there anything to read, as far as is known? */
+static bool to_be_read(struct cxl_dcd *dcd, int last)
+{
+	return dcd->unread || log_pending(dcd, last);
+}
+
 static void dcd_drain(struct work_struct *work)
 {
 	struct cxl_dcd *dcd = container_of(work, struct cxl_dcd, drain.work);
 	int nr = 1;
 
 	guard(mutex)(&dcd->extents.lock);
-	for (int i = 0; i < DRAIN_MAX && log_pending(dcd, nr); i++) {
+	for (int i = 0; i < DRAIN_MAX && to_be_read(dcd, nr); i++) {
 		nr = drain_once(dcd);
 		if (nr < 0) {
 			dcd->stats.log_errors++;
@@ -176,6 +182,7 @@ static void dcd_drain(struct work_struct *work)
 					    nr);
 			break;
 		}
+		dcd->unread = false;
 		if (!nr)
 			break;
 	}
@@ -184,7 +191,7 @@ static void dcd_drain(struct work_struct *work)
 		handle_records(dcd, 0, true);
 	}
 	/* an error, or a device that never stops: don't spin, don't forget */
-	if (nr && log_pending(dcd, nr))
+	if (nr && to_be_read(dcd, nr))
 		mod_delayed_work(dcd->wq, &dcd->drain, DRAIN_REST);
 }
 
@@ -244,6 +251,9 @@ int devm_cxl_dcd_start(struct cxl_memdev_state *mds)
 
 	if (!dcd)
 		return 0;
+	/* no status bit need tell of what came before, and no interrupt will */
+	scoped_guard(mutex, &dcd->extents.lock)
+		dcd->unread = true;
 	enable_delayed_work(&dcd->drain);
 	enable_delayed_work(&dcd->expire);
 	cxl_dcd_event(mds);

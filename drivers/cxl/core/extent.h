@@ -87,7 +87,7 @@ enum cxl_extent_verdict {
  * @CXL_EXTENT_CHAIN_NOMEM: no memory for a record of the chain
  * @CXL_EXTENT_CHAIN_TOO_LONG: more records than the device can have extents
  * @CXL_EXTENT_CHAIN_TIMEOUT: no further record for CXL_CHAIN_TIMEOUT_SECONDS
- * @CXL_EXTENT_CHAIN_LOST: the event log overflowed
+ * @CXL_EXTENT_CHAIN_LOST: the event log overflowed, or the driver goes
  * @CXL_EXTENT_NOT_ACCEPTED: the device did not process the response
  * @CXL_EXTENT_NOT_PUBLISHED: accepted, but not to be made visible: given back
  * @CXL_EXTENT_NR_REASONS: number of reasons
@@ -372,7 +372,7 @@ struct cxl_extent_stats {
  * @doubtful: offers may have been lost: what the device expects to be answered
  *	      next is not certain until it accepts a response
  * @compare_due: cxl_extents_compare() could not be completed
- * @nr_compares: how often it was tried again
+ * @nr_compares: how often it was tried again since the last reason for one
  * @comparison: counts cxl_extents_mark_listed()
  * @stats: see struct cxl_extent_stats
  */

@@ -79,7 +79,6 @@ void cxl_extent_ask(struct cxl_extents *extents, struct cxl_extent *extent,
 		    u64 start, u64 last);
 void cxl_rests_prepare(struct cxl_extents *extents,
 		       struct cxl_allocation *alloc, struct list_head *rests);
-void cxl_rests_discard(struct cxl_extents *extents, struct list_head *rests);
 void cxl_rests_show(struct cxl_extents *extents, struct cxl_allocation *alloc,
 		    struct list_head *rests, struct list_head *going);
 

@@ -21,6 +21,7 @@ void cxl_extents_retry(struct cxl_extents *extents)
 	LIST_HEAD(again);
 
 	lockdep_assert_held(&extents->lock);
+	extents->nr_compares = 0;
 	list_splice_init(&extents->waiting, &again);
 	cxl_extents_take_back(extents, &again, NULL);
 	cxl_extents_bury(extents, NULL);
@@ -53,6 +54,7 @@ void cxl_extents_release_window(struct cxl_extents *extents,
 	LIST_HEAD(mine);
 
 	lockdep_assert_held(&extents->lock);
+	extents->nr_compares = 0;
 	collect(&extents->allocations, window, &mine);
 	collect(&extents->asking, window, &mine);
 	collect(&extents->waiting, window, &mine);

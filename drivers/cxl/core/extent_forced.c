@@ -90,19 +90,18 @@ static void take(struct cxl_extents *extents, struct cxl_extent *extent,
 		 u64 start, u64 last)
 {
 	struct cxl_allocation *alloc = extent->alloc;
+	bool split = can_split(alloc);
 	LIST_HEAD(rests);
 	LIST_HEAD(going);
 	int rc;
 
-	if (can_split(alloc)) {
+	if (split)
 		cxl_extent_ask(extents, extent, start, last);
-		cxl_rests_prepare(extents, alloc, &rests);
-	}
 	rc = kill(extents, alloc);
-	if (rc)
-		cxl_rests_discard(extents, &rests);
-	else
+	if (!rc && split) {
+		cxl_rests_prepare(extents, alloc, &rests);
 		cxl_rests_show(extents, alloc, &rests, &going);
+	}
 	extent->taken = start <= extent->start &&
 			cxl_extent_last(extent) <= last;
 	end_allocation(extents, alloc, rc);

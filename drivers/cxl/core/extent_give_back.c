@@ -118,8 +118,8 @@ static void release_failed(struct cxl_extents *extents,
 }
 
 /*
- * Strays that can't be released are found again by a comparison. Return: as
- * release_alone(), or @alone
+ * Strays that can't be released are found again by a comparison, or, where there is no
+ * window, by the region that is made there. Return: as release_alone(), or @alone
  */
 static bool stray_release_failed(struct cxl_extents *extents,
 				 struct list_head *answers, bool alone)

@@ -90,21 +90,6 @@ struct cxl_extent *cxl_extents_find(struct cxl_extents *extents, u64 start,
 	return NULL;
 }
 
-/**
- * cxl_extents_occupied() - is there anything that nobody else may have?
- * @extents: the extents of a memory device
- * @start: first DPA
- * @last: last DPA
- *
- * Return: true when some of it is held, or may still be touched by a user who lost it
- */
-bool cxl_extents_occupied(struct cxl_extents *extents, u64 start, u64 last)
-{
-	lockdep_assert_held(&extents->lock);
-	return cxl_extent_tree_first(&extents->held, start, last) ||
-	       cxl_extent_tree_first(&extents->dead, start, last);
-}
-
 /* The first of what is held or dead from @start to @last */
 static struct cxl_extent *first_occupant(struct cxl_extents *extents, u64 start,
 					 u64 last)
@@ -116,6 +101,20 @@ static struct cxl_extent *first_occupant(struct cxl_extents *extents, u64 start,
 	if (!held || (dead && dead->start < held->start))
 		return dead;
 	return held;
+}
+
+/**
+ * cxl_extents_occupied() - is there anything that nobody else may have?
+ * @extents: the extents of a memory device
+ * @start: first DPA
+ * @last: last DPA
+ *
+ * Return: true when some of it is held, or may still be touched by a user who lost it
+ */
+bool cxl_extents_occupied(struct cxl_extents *extents, u64 start, u64 last)
+{
+	lockdep_assert_held(&extents->lock);
+	return first_occupant(extents, start, last);
 }
 
 /**

@@ -5,8 +5,8 @@
  * An allocation that has a tag is never split. One that is a single extent without a
  * tag can go in part, when nobody uses it: what is asked for, widened outwards to
  * what can be lent at all, goes, and what lies in front of it and behind it stays
- * held, as one or two allocations of their own. These rests are prepared first, so
- * that nothing can fail once the part is on its way.
+ * held, as one or two allocations of their own. These rests are made when nobody can
+ * come to use it any more, and before any of it goes back.
  */
 #include <linux/align.h>
 #include <linux/minmax.h>
@@ -67,13 +67,26 @@ static struct cxl_extent *only_extent(struct cxl_allocation *alloc)
 	return list_first_entry(&alloc->extents, struct cxl_extent, node);
 }
 
+/* Not all of them could be prepared */
+static void discard(struct cxl_extents *extents, struct list_head *rests)
+{
+	struct cxl_allocation *rest, *next;
+
+	list_for_each_entry_safe(rest, next, rests, node) {
+		struct cxl_extent *extent = only_extent(rest);
+
+		cxl_allocation_discard(extents, rest);
+		kfree(extent);
+	}
+}
+
 /**
  * cxl_rests_prepare() - prepare what remains when what is asked for goes
  * @extents: the extents of a memory device, locked
- * @alloc: what is asked for of it is known
+ * @alloc: nobody can use it any more; what is asked for of it is known
  * @rests: empty; filled with one or two allocations, or none when all of it goes
  *
- * Without memory for the rests all of it goes: nobody uses it then.
+ * Without memory for the rests all of it goes.
  */
 void cxl_rests_prepare(struct cxl_extents *extents,
 		       struct cxl_allocation *alloc, struct list_head *rests)
@@ -87,25 +100,7 @@ void cxl_rests_prepare(struct cxl_extents *extents,
 	if (prepare_rest(extents, alloc, extent->start, alloc->asked.start,
 			 rests) ||
 	    prepare_rest(extents, alloc, alloc->asked.end + 1, end, rests))
-		cxl_rests_discard(extents, rests);
-}
-
-/**
- * cxl_rests_discard() - undo cxl_rests_prepare()
- * @extents: the extents of a memory device, locked
- * @rests: empty afterwards
- */
-void cxl_rests_discard(struct cxl_extents *extents, struct list_head *rests)
-{
-	struct cxl_allocation *rest, *next;
-
-	lockdep_assert_held(&extents->lock);
-	list_for_each_entry_safe(rest, next, rests, node) {
-		struct cxl_extent *extent = only_extent(rest);
-
-		cxl_allocation_discard(extents, rest);
-		kfree(extent);
-	}
+		discard(extents, rests);
 }
 
 static void narrow_to_asked(struct cxl_extents *extents,

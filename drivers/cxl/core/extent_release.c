@@ -85,6 +85,7 @@ bool cxl_extents_check_request(struct cxl_extents *extents,
 	enum cxl_extent_reason reason;
 
 	extents->release_last = jiffies;
+	extents->nr_compares = 0;
 	reason = cxl_extent_check_range(extents, record->start, record->len);
 	if (reason)
 		cxl_extents_report(extents, record->start, record->len,
@@ -122,9 +123,7 @@ static void take_back(struct cxl_extents *extents, struct cxl_allocation *alloc,
 		list_move_tail(&alloc->node, going);
 		return;
 	}
-	cxl_rests_prepare(extents, alloc, &rests);
 	if (extents->ops->withdraw(extents, alloc)) {
-		cxl_rests_discard(extents, &rests);
 		if (alloc->state != CXL_ALLOCATION_ASKED)
 			extents->stats.asked++;
 		cxl_allocation_set_state(alloc, CXL_ALLOCATION_ASKED);
@@ -133,6 +132,7 @@ static void take_back(struct cxl_extents *extents, struct cxl_allocation *alloc,
 	}
 	cxl_allocation_set_state(alloc, CXL_ALLOCATION_WITHDRAWN);
 	list_move_tail(&alloc->node, going);
+	cxl_rests_prepare(extents, alloc, &rests);
 	cxl_rests_show(extents, alloc, &rests, going);
 }
 

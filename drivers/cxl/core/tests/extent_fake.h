@@ -174,6 +174,7 @@ struct fake_window {
  * @busy: ranges in use
  * @nr_busy: number of @busy
  * @pinned: what is in use can't be taken from its user
+ * @leaving: who uses anything leaves when it is asked back, or taken
  * @calls: struct fake_call
  * @count: calls by operation
  * @fault: faults by operation
@@ -201,6 +202,7 @@ struct fake {
 	struct range busy[FAKE_BUSY];
 	unsigned int nr_busy;
 	bool pinned;
+	bool leaving;
 	struct list_head calls;
 	unsigned int count[FAKE_NR_OPS];
 	struct fake_fault fault[FAKE_NR_OPS];

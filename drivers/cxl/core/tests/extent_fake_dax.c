@@ -81,6 +81,21 @@ static struct fake_object *new_object(struct fake *fake,
 	return object;
 }
 
+/* Somebody has some of it by an allocation that was there before */
+static bool any_busy(struct fake *fake, const struct cxl_allocation *alloc)
+{
+	struct cxl_extent *extent;
+
+	list_for_each_entry(extent, &alloc->extents, node) {
+		struct range dpa = fake_extent_range(extent);
+
+		for (unsigned int i = 0; i < fake->nr_busy; i++)
+			if (fake_overlap(&fake->busy[i], &dpa))
+				return true;
+	}
+	return false;
+}
+
 int fake_prepare(struct cxl_extents *extents, struct cxl_allocation *alloc)
 {
 	struct fake *fake = to_fake(extents);
@@ -90,6 +105,8 @@ int fake_prepare(struct cxl_extents *extents, struct cxl_allocation *alloc)
 	KUNIT_EXPECT_EQ(fake->test, alloc->state, CXL_ALLOCATION_PREPARED);
 	if (fault)
 		return fault->rc;
+	if (any_busy(fake, alloc))
+		return -EBUSY;
 	alloc->realized = new_object(fake, alloc);
 	return 0;
 }
@@ -149,12 +166,20 @@ static bool is_busy(struct fake *fake, const struct fake_object *object)
 	return false;
 }
 
+/* The one moment at which it matters whether a user is still there */
+static void leave(struct fake *fake)
+{
+	if (fake->leaving)
+		fake->nr_busy = 0;
+}
+
 int fake_withdraw(struct cxl_extents *extents, struct cxl_allocation *alloc)
 {
 	struct fake *fake = to_fake(extents);
 	struct fake_object *object = alloc->realized;
 
 	fake_count(fake, FAKE_WITHDRAW);
+	leave(fake);
 	KUNIT_EXPECT_EQ(fake->test, object->state, FAKE_OBJECT_PUBLISHED);
 	if (is_busy(fake, object))
 		return -EBUSY;
@@ -176,6 +201,7 @@ int fake_kill(struct cxl_extents *extents, struct cxl_allocation *alloc)
 	struct fake_object *object = alloc->realized;
 
 	fake_count(fake, FAKE_KILL);
+	leave(fake);
 	if (!object)
 		return 0;
 	KUNIT_EXPECT_NE(fake->test, object->state, FAKE_OBJECT_PREPARED);

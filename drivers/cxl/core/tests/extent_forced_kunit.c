@@ -79,6 +79,19 @@ static void part_of_a_block(struct kunit *test)
 	fake_check(fake);
 }
 
+static void part_whose_user_leaves(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+
+	fake_lend(fake, 10, 10);
+	fake_use(fake, 12, 1);
+	fake->leaving = true;
+	fake_force(fake, 14, 2, false);
+	expect_silence(fake);
+	FAKE_EXPECT_HELD(fake, { 10, 4 }, { 16, 4 });
+	fake_check(fake);
+}
+
 static void rest_without_memory(struct kunit *test)
 {
 	struct fake *fake = test->priv;
@@ -159,6 +172,25 @@ static void another_tag_and_gone(struct kunit *test)
 	FAKE_EXPECT_REASON(fake, CXL_EXTENT_TAG_MISMATCH, 1);
 	FAKE_EXPECT_HELD_NONE(fake);
 	FAKE_EXPECT_NAMED(fake, FAKE_RELEASE, 1, { 12, 1 });
+	fake_check(fake);
+}
+
+/* Tries of a comparison that were in vain before are none of this record's */
+static void another_tag_after_many_tries(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+
+	FAKE_LEND(fake, { 1, 10, 1 }, { 1, 12, 1 });
+	fake_fail_always(fake, FAKE_LIST, -EBUSY);
+	fake_lose(fake);
+	for (int i = 0; i < 100; i++)
+		fake_settle(fake);
+	fake_mend(fake);
+
+	fake_fail(fake, FAKE_LIST, 1, -EBUSY, 0);
+	FAKE_FORCE(fake, { 2, 10, 1 });
+	fake_settle(fake);
+	FAKE_EXPECT_HELD_NONE(fake);
 	fake_check(fake);
 }
 
@@ -386,12 +418,14 @@ static struct kunit_case forced_cases[] = {
 	KUNIT_CASE(several_at_once),
 	KUNIT_CASE(middle_of_an_extent),
 	KUNIT_CASE(part_of_a_block),
+	KUNIT_CASE(part_whose_user_leaves),
 	KUNIT_CASE(rest_without_memory),
 	KUNIT_CASE(rest_not_published),
 	KUNIT_CASE(one_extent_of_a_tag),
 	KUNIT_CASE(all_of_a_tag),
 	KUNIT_CASE(another_tag_and_still_listed),
 	KUNIT_CASE(another_tag_and_gone),
+	KUNIT_CASE(another_tag_after_many_tries),
 	KUNIT_CASE(in_use),
 	KUNIT_CASE(part_of_what_is_in_use),
 	KUNIT_CASE(pinned),

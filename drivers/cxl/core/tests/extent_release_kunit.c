@@ -296,6 +296,20 @@ static void part_in_use(struct kunit *test)
 	fake_check(fake);
 }
 
+/* The last user leaves when a part is asked for: that is no reason for all to go */
+static void part_whose_user_leaves(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+
+	fake_lend(fake, 10, 10);
+	fake_use(fake, 12, 1);
+	fake->leaving = true;
+	fake_ask(fake, 14, 2, false);
+	FAKE_EXPECT_NAMED(fake, FAKE_RELEASE, 1, { 14, 2 });
+	FAKE_EXPECT_HELD(fake, { 10, 4 }, { 16, 4 });
+	fake_check(fake);
+}
+
 static void part_of_big_blocks(struct kunit *test)
 {
 	struct fake *fake = test->priv;
@@ -480,6 +494,7 @@ static struct kunit_case release_cases[] = {
 	KUNIT_CASE(another_tag),
 	KUNIT_CASE_PARAM(part, part_gen_params),
 	KUNIT_CASE_PARAM(part_in_use, part_gen_params),
+	KUNIT_CASE(part_whose_user_leaves),
 	KUNIT_CASE(part_of_big_blocks),
 	KUNIT_CASE(parts_of_two),
 	KUNIT_CASE(no_resources_for_the_rest),

@@ -3,7 +3,8 @@
 
 The archive is written here, byte by byte, so that neither root nor cpio nor a
 distribution image is needed: busybox, the kernel's modules, the test programs,
-the command dcd and one init script are all there is in the guest.
+the command dcd and one init script are all there is in the guest. The usual one has
+cxl and daxctl of this machine besides.
 """
 
 import gzip
@@ -19,10 +20,15 @@ from pathlib import Path
 GUEST_SOURCES = Path(__file__).resolve().parent / "guest"
 SHARED = re.compile(r'#include "shared/(\w+)\.h"')
 
-# What modprobe reads; everything else below lib/modules/VERSION but the
-# modules themselves stays out.
+# What modprobe reads, and libkmod; everything else below lib/modules/VERSION but
+# the modules themselves stays out.
 MODULE_INDEXES = ("modules.dep", "modules.alias", "modules.symbols",
-                  "modules.softdep", "modules.builtin")
+                  "modules.softdep", "modules.builtin", "modules.dep.bin",
+                  "modules.alias.bin", "modules.symbols.bin",
+                  "modules.builtin.bin", "modules.builtin.alias.bin")
+
+# Debian's packages; cxl is one of its own in Debian 13, which ndctl brings along.
+OTHER_TOOLS = {"cxl": "ndctl", "daxctl": "daxctl"}
 
 
 class SetupError(Exception):
@@ -140,16 +146,41 @@ def is_static(program):
                pt_interp for i in range(count))
 
 
+def installed(name, package):
+    """The path of a program of this machine."""
+    path = shutil.which(name, path=os.environ.get("PATH", "") + ":/bin:/usr/bin")
+    if not path:
+        raise SetupError(f"no {name} found: install {package}")
+    return path
+
+
 def add_busybox(archive):
     """Add the static busybox; init makes the links to its applets."""
-    busybox = shutil.which("busybox", path=os.environ.get("PATH", "") +
-                           ":/bin:/usr/bin")
-    if not busybox:
-        raise SetupError("no busybox found: install busybox-static")
+    busybox = installed("busybox", "busybox-static")
     program = Path(busybox).read_bytes()
     if not is_static(program):
         raise SetupError(f"{busybox} is not static: install busybox-static")
     archive.file("bin/busybox", program, 0o755)
+
+
+def libraries(program):
+    """What the dynamic loader maps for a program, itself included."""
+    result = subprocess.run(["ldd", program], capture_output=True, text=True,
+                            check=False)
+    if result.returncode or "not found" in result.stdout:
+        raise SetupError(f"ldd {program}: {result.stdout}{result.stderr}")
+    return re.findall(r"^\t(?:\S+ => )?(/\S+) \(", result.stdout, re.MULTILINE)
+
+
+def add_other_tools(archive):
+    """Add the tools of other packages, for test_tools.py."""
+    needed = set()
+    for name, package in OTHER_TOOLS.items():
+        program = installed(name, package)
+        archive.file(f"tools/{name}", Path(program).read_bytes(), 0o755)
+        needed.update(libraries(program))
+    for path in sorted(needed):
+        archive.file(path.lstrip("/"), Path(path).read_bytes(), 0o755)
 
 
 def add_modules(archive, modroot):
@@ -167,8 +198,9 @@ def add_modules(archive, modroot):
                          (top / index).read_bytes())
 
 
-def build_initramfs(build, modroot, target):
-    """Write the guest's initramfs, with the modules in modroot, to target."""
+def build_initramfs(build, modroot, target, others=False):
+    """Write the guest's initramfs, with the modules in modroot, to target; others:
+    with the tools of other packages."""
     archive = Cpio()
     for name in ("proc", "sys", "tmp", "sbin", "usr/bin"):
         archive.directory(name)
@@ -176,6 +208,8 @@ def build_initramfs(build, modroot, target):
     add_busybox(archive)
     add_tools(archive, build)
     add_dcd(archive, build)
+    if others:
+        add_other_tools(archive)
     add_modules(archive, build / modroot)
     archive.file("init", (GUEST_SOURCES / "init").read_bytes(), 0o755)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -120,3 +120,35 @@ wait $reader
     for name in t.guest.names(DAX, "*"):
         if name != region.seed:
             t.guest.write(f"{directory}/delete", name)
+
+
+@test("plain")
+def sizes_change_while_devices_go(t):
+    """DAX devices of an ordinary region are made and deleted, and two processes give
+    them memory meanwhile. What is being deleted gets none: its mapping would stay when
+    it is gone, for the end of the region to find."""
+    region = t.guest.create_region("ram")
+    t.guest.write(seed_device(t.guest, region).attribute("size"), "0")
+    directory = f"{region.dax_region}/dax_region"
+    name = f"dax{region.number}.1"
+    t.guest.sh(f"""rm -f /tmp/stop
+for writer in 1 2; do
+	while [ ! -e /tmp/stop ]; do echo 4194304 > {DAX}/{name}/size; done 2>/dev/null &
+	writers="$writers $!"
+done
+i=0 deleted=0
+while [ $i -lt {4 * ROUNDS} ]; do
+	echo 1 > {directory}/create
+	echo {name} > {directory}/delete && deleted=$((deleted + 1))
+	echo 0 > {DAX}/{name}/size
+	i=$((i + 1))
+done 2>/dev/null
+touch /tmp/stop
+wait $writers
+echo 0 > {DAX}/{name}/size
+echo {name} > {directory}/delete
+echo $deleted > /tmp/deleted""", 120)
+    deleted = t.guest.number("/tmp/deleted")
+    t.note(f"deleted {deleted} of {4 * ROUNDS}")
+    check(deleted > ROUNDS / 4, f"deleted {deleted}")
+    t.guest.destroy_region(region.name)

@@ -212,7 +212,7 @@ def size_rules(t):
 @test()
 def align_rules(t):
     """An alignment that an extent does not start and end at is refused, be it
-    set before or after the claim."""
+    set before or after the claim; while a driver is bound, any."""
     gigabyte = str(1 << 30)
     region = dc_region(t)
     lend(t, region, [(BLOCK, BLOCK)])
@@ -228,6 +228,12 @@ def align_rules(t):
     check_equal(t.guest.refusal(align, gigabyte), "EINVAL",
                 "alignment of 1 GiB after the claim")
     check_equal(t.guest.read(align), before, "align")
+    device.bind()
+    check_equal(t.guest.refusal(align, "4096"), "EBUSY",
+                "alignment while a driver is bound")
+    check_equal(t.guest.read(align), before, "align")
+    device.unbind()
+    t.guest.write_all([(align, "4096"), (align, before)])
     device.give_back()
 
 

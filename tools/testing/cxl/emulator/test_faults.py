@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Every allocation and every mailbox command fails in turn, on cxl_test's mock
-devices.
+devices. What the emulated device adds to that is in test_forced.py.
 
 A scenario is a list of steps, one of which is the one with the failure. The
 guest's program failnth (guest/failnth*.c) runs it with the first, the second,
@@ -15,10 +15,13 @@ device's worker (records), or a command.
 
 from dataclasses import dataclass
 
-from guest import CXL, DAX, seed_device
+from guest import DAX, DAX_DRIVER
 from mock import (BASE, INTERNAL_ERROR, INVALID_INPUT, RETRY, Held, Mock,
                   load_mock)
-from testlib import check, test
+from test_allocations import lender
+from test_forced import FAILSLAB
+from test_surprise_mock import bring_back, check_works, memdev
+from testlib import check, check_equal, test
 from vm import MIB, GuestError
 
 BLOCK = 2 * MIB
@@ -47,7 +50,6 @@ LEAK = 128
 
 BUS = "/sys/bus/cxl"
 DRIVER = f"{BUS}/drivers/cxl_region"
-FAILSLAB = "/sys/kernel/debug/failslab"
 PAGES = "/sys/kernel/debug/fail_page_alloc"
 
 # What a failed command leaves behind by its nature, and nothing else may:
@@ -249,6 +251,24 @@ FORCE_DOUBTED = """
     fail {mock}/force {mistaken}
     agree""" + GIVE_BACK
 
+# The same with a driver, and a page that a process has pinned: who can't make the
+# thread that sees to it makes it later.
+FORCE_PINNED = """
+    write {mock}/chain {chain}
+    write {seed}/uuid {tag}
+    write {device_dax}/bind {first}
+    run sh -c '{pin}'
+    fail {mock}/force {tagged_part}
+    run killall -KILL victim
+    agree
+    write {device_dax}/unbind {first}
+    write {seed}/size 0
+    agree""" + GIVE_BACK
+
+# Returns when the page is pinned.
+PIN = ("rm -f /tmp/pinned; victim pin /dev/{first} 1 </dev/null >/tmp/pinned & "
+       "until grep -qs ready /tmp/pinned; do sleep 0.02; done")
+
 FORCED = {"force": FORCE, "force claimed": FORCE_CLAIMED,
           "force pending": FORCE_PENDING, "force doubted": FORCE_DOUBTED}
 
@@ -272,10 +292,12 @@ class Bench:
             "dax_region": region.dax_region, "dax": DAX, "bus": BUS,
             "driver": DRIVER, "name": f"dax_region{number}", "tag": TAG,
             "seed": f"{DAX}/{region.seed}", "second": f"dax{number}.1",
+            "first": region.seed, "device_dax": DAX_DRIVER,
+            "pin": PIN.format(first=region.seed),
             "extent": f"extent{number}.0",
             "parts": 1 if self.chain is CHAIN else 3,
             "chain": spell(self.chain), "part": spell(PART),
-            "mistaken": spell(MISTAKEN),
+            "tagged_part": spell(PART[1:]), "mistaken": spell(MISTAKEN),
             "tagged": spell(tagged), "everything": spell(sorted(self.chain)),
             "accounted": spell(self.chain, "+"),
         }
@@ -370,6 +392,20 @@ def faults_memory_of_the_worker(t):
                  "release claimed": RELEASE_CLAIMED, "give up": GIVE_UP,
                  "give up a part": GIVE_UP_PART} | FORCED
     bench(t).run_all("worker", scenarios)
+
+
+@test(machine="mock")
+def faults_memory_of_who_kills(t):
+    """Memory is taken that a process has pinned: every allocation of the device's
+    worker fails in turn, that of the thread for its users among them."""
+    made = bench(t)
+    begin = len(t.vm.log())
+    t.guest.write(f"{DAX_DRIVER}/new_id", made.region.seed)
+    made.run_all("worker", {"force pinned": FORCE_PINNED})
+    t.guest.write(f"{DAX_DRIVER}/remove_id", made.region.seed)
+    t.vm.mark_log("all have failed")
+    check("no memory for a thread" in t.vm.log()[begin:],
+          "the thread was never without memory")
 
 
 @test(machine="mock")
@@ -479,3 +515,38 @@ def faults_leave_nothing_behind(t):
     t.guest.sh("rmmod dax_cxl cxl_test && rmmod cxl_mock_mem cxl_dc_record",
                60)
     load_mock(t.guest)
+
+
+# What a memory device's driver may ask for.
+COMMANDS = ("0100", "0101", "4801", "4802", "4803")
+
+
+def go_dead(mock, opcodes):
+    """A device that has lent memory does not answer some commands any more, offers
+    more, and its memory device goes. Then it answers again."""
+    mock.chain(UNTAGGED)
+    mock.clear()
+    for opcode in opcodes:
+        mock.fail(opcode, NO_ANSWER, times=99)
+    mock.chain(TAGGED)
+    memdev(mock, None)
+    mock.do("fail", "none")
+
+
+@test(machine="mock")
+def faults_of_a_dead_device(t):
+    """The mailbox does not answer some commands, or none, while the memory device
+    goes: that ends all the same. What could not be given back is found by the next
+    region, what could not be read is read by the next driver."""
+    lent = {("4803",): sorted(CHAIN), COMMANDS: UNTAGGED}
+    for opcodes in (*((opcode,) for opcode in COMMANDS), COMMANDS):
+        mock, region = lender(t)
+        go_dead(mock, opcodes)
+        check_equal(sorted(mock.account()), lent.get(opcodes, []),
+                    f"{opcodes}: lent")
+        bring_back(mock)
+        t.guest.destroy_region(region.name)
+        if opcodes == ("4802",):
+            mock.do("pending", "drop")
+        t.guest.until(f"{opcodes}: an answer", lambda: mock.pending() == [])
+        check_works(t, mock)

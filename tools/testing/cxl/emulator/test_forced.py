@@ -6,12 +6,16 @@ device still lists the extent, which at the end of a test is asked back the usua
 way. The mock takes it first, and tells then.
 """
 
+import re
+from contextlib import contextmanager
+
 from guest import RELEASE, create_device, seed_device
 from lending import (ask_back, claimed_device, dc_region, device_base,
-                     extent_at, lend)
+                     extent_at, lend, take_back)
 from mock import BASE, FORCED_RELEASE, RECORD, Held, Mock, event_record
 from testlib import check, check_equal, test
-from users import Victim, dc_events, listen
+from users import (DAX_DRIVERS, Victim, bind_to, dc_events, host_base, listen,
+                   memory_blocks, unbind_from)
 from vm import MIB
 
 BLOCK = 2 * MIB
@@ -20,7 +24,17 @@ HALF_REGION = 512 * MIB
 # What a block of system RAM has.
 MEMORY_BLOCK = 128 * MIB
 
+PAGE = 4096
+
+# What the kernel takes for a copy of "unplugged".
+TEXT_BYTES = 16
+
+FAILSLAB = "/sys/kernel/debug/failslab"
+KTHREADD = "/proc/2/make-it-fail"
+HUGE_PAGES = "/sys/kernel/mm/transparent_hugepage/enabled"
 TRACING = "/sys/kernel/tracing"
+POISONED = re.compile(r"Memory failure: (0x[0-9a-f]+): recovery action for dax "
+                      "page: Recovered")
 KMEM = "/sys/bus/dax/drivers/kmem"
 TAG = "11111111-2222-3333-4444-555555555555"
 
@@ -45,14 +59,14 @@ def end(t, region, ranges):
     t.guest.sh("rmmod cxl_dc_record")
 
 
-def check_dead(t, device):
+def check_dead(t, device, driver="device_dax"):
     """A device that lost its memory can't be opened, nor bound again."""
     output = device.mem("touch", 0)
     check("No such device or address" in output, output)
-    device.unbind()
-    t.guest.write("/sys/bus/dax/drivers/device_dax/new_id", device.name)
+    unbind_from(device, driver)
+    t.guest.write(f"{DAX_DRIVERS}/{driver}/new_id", device.name)
     check(not device.bound(), "a dead device has a driver again")
-    t.guest.write("/sys/bus/dax/drivers/device_dax/remove_id", device.name)
+    t.guest.write(f"{DAX_DRIVERS}/{driver}/remove_id", device.name)
     t.guest.write(device.attribute("size"), "0")
     check_equal(device.size(), 0, "size")
 
@@ -190,19 +204,61 @@ def forced_while_asked_back(t):
 
 
 @test()
-def forced_while_pinned(t):
-    """Pages kept in a pipe can't be taken from it: the log says so, nothing of
-    that memory goes back or comes again before they are let go, and the driver
-    notices that by itself."""
+def forced_while_fsdev(t):
+    """fsdev_dax has it, without a file system: nobody can touch it, nothing is
+    answered, and the device is dead until its driver is unbound."""
     region = dc_region(t)
-    lend(t, region, [(0, 4 * BLOCK)])
-    device = claimed_device(t, region)
-    victim = Victim(t, "pinned", "pin", device.node, 3)
+    extent = (4 * BLOCK, 4 * BLOCK)
+    lend(t, region, [extent])
+    device = seed_device(t.guest, region)
+    device.claim()
+    t.guest.sh("modprobe fsdev_dax")
+    bind_to(device, "fsdev_dax")
+    before = t.guest.commands()
+    take(t, region, [extent])
+    check_equal(t.guest.ranges(region), [], "extents")
+    check_dead(t, device, "fsdev_dax")
+    check_equal(t.guest.commands(), before, "commands")
+    end(t, region, [extent])
+
+    lend(t, region, [extent])
+    device.claim()
+    bind_to(device, "fsdev_dax")
+    check("mmap" in device.mem("touch", 0), "it can't be opened")
+    unbind_from(device, "fsdev_dax")
+    device.bind()
+    check_equal(device.mem("write", 0, BLOCK, 6), "written", "write")
+    device.give_back()
+    take_back(t, region, [extent])
+    t.guest.sh("rmmod fsdev_dax")
+
+
+def take_pinned(t, region, pages):
+    """Take the first block of a region, of which so many pages are pinned: the
+    log has their number, and that these are poisoned, and no others."""
     begin = len(t.vm.log())
     take(t, region, [(0, BLOCK)])
     check_equal(t.guest.ranges(region), [], "extents")
     t.guest.until("the log", lambda: "pinned pages: their users" in
                   t.vm.log()[begin:])
+    log = t.vm.log()[begin:]
+    check(f"{region.seed}: lost memory has {pages} pinned pages" in log,
+          "the log has another number")
+    first = host_base(t.guest, region) // PAGE
+    check_equal(POISONED.findall(log), [f"{first + page:#x}" for page in
+                                        range(pages)], "poisoned pages")
+
+
+@test()
+def forced_while_pinned(t):
+    """Pages kept in a pipe can't be taken from it: the log says so, nothing of
+    that memory goes back or comes again before they are let go, and the driver
+    notices that by itself. Of a huge page, the first one counts."""
+    region = dc_region(t)
+    lend(t, region, [(0, 4 * BLOCK)])
+    device = claimed_device(t, region)
+    victim = Victim(t, "pinned", "pin", device.node, 3)
+    take_pinned(t, region, 1)
     check_equal(len(t.guest.device_ranges()), 1, "the device's list")
     before = t.guest.commands()
     t.fabric.release(0, [(2 * BLOCK, BLOCK)])
@@ -212,6 +268,124 @@ def forced_while_pinned(t):
     victim.signal("KILL")
     t.guest.until("release", lambda: not t.guest.device_ranges())
     check_dead(t, device)
+    t.guest.sh("rmmod cxl_dc_record")
+
+
+@test()
+def forced_while_small_pages_are_pinned(t):
+    """Of a device without huge pages each pinned page counts, and is
+    poisoned."""
+    region = dc_region(t)
+    lend(t, region, [(0, BLOCK)])
+    device = seed_device(t.guest, region)
+    t.guest.write(device.attribute("align"), PAGE)
+    device.claim()
+    device.bind()
+    victim = Victim(t, "small", "pin", device.node, 3)
+    take_pinned(t, region, 3)
+    victim.signal("KILL")
+    victim.end()
+    check_dead(t, device)
+    end(t, region, [(0, BLOCK)])
+
+
+def wait_in(t, pid, function):
+    """Wait until a task sleeps in a function of the kernel."""
+    t.guest.until(f"process {pid} to wait in {function}", lambda: function in
+                  t.vm.run(f"cat /proc/{pid}/stack")[1])
+
+
+def thread_of(t, device):
+    """The process id of the thread that sees to a dead device."""
+    output = t.guest.sh(f"grep -lx dead_{device.name} /proc/[0-9]*/comm")
+    return int(output.split("/")[2])
+
+
+@test()
+def forced_while_its_driver_is_busy(t):
+    """Its driver is being unbound, and waits for a pinned page. Who sees to the
+    dead device gives up when its time is over, and the log says so; nothing
+    comes or goes before the user is killed, and then all ends."""
+    region = dc_region(t)
+    extent = (0, 2 * BLOCK)
+    lend(t, region, [extent])
+    device = claimed_device(t, region)
+    victim = Victim(t, "busy", "pin", device.node, 1)
+    unbinding = t.guest.sh(f"attr {DAX_DRIVERS}/device_dax/unbind {device.name} "
+                           ">/dev/null 2>&1 & echo $!")
+    wait_in(t, unbinding, "dev_dax_wait_for_pages")
+    begin = len(t.vm.log())
+    take(t, region, [extent])
+    thread = thread_of(t, device)
+    t.guest.until("the log", lambda: "pinned pages: their users" in
+                  t.vm.log()[begin:])
+    # what its timer would do after a minute
+    t.guest.sh(f"kill -KILL {thread}")
+    t.guest.until("the log", lambda: "in use: its driver is busy" in
+                  t.vm.log()[begin:])
+    t.guest.until("the thread's end", lambda: not t.guest.exists(
+        f"/proc/{thread}"))
+    wait_in(t, unbinding, "dev_dax_wait_for_pages")
+    check_equal(device.size(), extent[1], "size of the dead device")
+
+    victim.signal("KILL")
+    t.guest.until("the driver to go", lambda: not t.guest.exists(
+        f"/proc/{unbinding}"))
+    t.guest.until("the device's release", lambda: device.size() == 0)
+    t.guest.write(f"{DAX_DRIVERS}/device_dax/remove_id", device.name)
+    end(t, region, [extent])
+
+
+@contextmanager
+def no_memory(t, space=0):
+    """Allocations of tasks that are marked for it fail, those behind the first
+    so many bytes."""
+    t.guest.write_all([(f"{FAILSLAB}/{name}", value) for name, value in (
+        ("verbose", 0), ("ignore-gfp-wait", "N"), ("task-filter", "Y"),
+        ("times", -1), ("space", space), ("probability", 100))])
+    yield
+    t.guest.write_all([(f"{FAILSLAB}/{name}", value) for name, value in (
+        ("probability", 0), ("task-filter", "N"), ("ignore-gfp-wait", "Y"))])
+
+
+@contextmanager
+def no_memory_for_threads(t):
+    """No thread of the kernel can be made: whoever makes them gets no memory."""
+    with no_memory(t):
+        t.guest.write(KTHREADD, 1)
+        yield
+        t.guest.write(KTHREADD, 0)
+
+
+def take_without_threads(t, region, extent):
+    """Take memory in use when no thread can see to its users: the log says so,
+    and it is tried again. Returns how long the log was when it can be."""
+    begin = len(t.vm.log())
+    with no_memory_for_threads(t):
+        take(t, region, [extent])
+        t.guest.until("the log", lambda: "in use: no memory for a thread" in
+                      t.vm.log()[begin:])
+        check_equal(t.guest.ranges(region), [], "extents")
+        begin = t.vm.mark_log("threads again")
+    return begin
+
+
+@test()
+def forced_without_a_thread(t):
+    """There is no memory for the thread that sees to pinned pages: there is one
+    when there is memory again, and what is left goes back in the end."""
+    region = dc_region(t)
+    lend(t, region, [(0, 2 * BLOCK)])
+    device = claimed_device(t, region)
+    victim = Victim(t, "no-thread", "pin", device.node, 1)
+    begin = take_without_threads(t, region, (0, BLOCK))
+    t.guest.until("the log", lambda: "has 1 pinned pages" in
+                  t.vm.log()[begin:])
+    check_equal(len(t.guest.device_ranges()), 1, "the device's list")
+    victim.signal("KILL")
+    t.guest.until("release", lambda: not t.guest.device_ranges())
+    check_dead(t, device)
+    t.guest.check_invariant()
     t.guest.sh("rmmod cxl_dc_record")
 
 
@@ -292,10 +466,21 @@ def end_ordinary(t, region, extent):
     t.guest.sh("rmmod kmem")
 
 
+def unplug_without_memory(t, device):
+    """Try to unplug system RAM; every allocation fails behind that of the text
+    which is written. Returns whether it was refused."""
+    with no_memory(t, TEXT_BYTES + 1):
+        return t.vm.run(
+            f"exec 3>/proc/$$/make-it-fail 4>{device.attribute('state')}; "
+            "echo 1 >&3; echo unplugged >&4; s=$?; echo 0 >&3; exit $s",
+            60)[0] == 1
+
+
 @test()
 def forced_while_system_ram_is_pinned(t):
     """Pinned pages of system RAM: their block stays and the log names it, the
-    other block goes; when they are let go the rest can be unplugged."""
+    other block goes; when they are let go the rest can be unplugged, unless
+    there is no memory for that."""
     region, device, node, extent = kmem_region(t)
     victim = Victim(t, "ram-pinned", "ram-pin", node, 2)
     begin = len(t.vm.log())
@@ -308,6 +493,85 @@ def forced_while_system_ram_is_pinned(t):
     check_equal(migrated(t), 0, "migrations")
     check_equal(t.guest.refusal(device.attribute("state"), "unplugged"),
                 "EBUSY", "unplug while pinned")
+    victim.signal("KILL")
+    victim.end()
+    check(unplug_without_memory(t, device), "unplugged without memory")
+    check_equal(t.guest.read(device.attribute("state")), "online_movable",
+                "state after that")
+    t.guest.write(device.attribute("state"), "unplugged")
+    unbind_kmem(t, device)
+    end(t, region, [extent])
+    t.guest.sh("rmmod kmem")
+
+
+@test()
+def forced_part_of_system_ram(t):
+    """One of two memory blocks is taken: both are removed, and what the device
+    has left goes back by one Release."""
+    region, device, node, extent = kmem_region(t)
+    blocks = memory_blocks(t.guest, host_base(t.guest, region) + extent[0],
+                           extent[1])
+    check_equal(len(blocks), 2, "memory blocks")
+    check(all(map(t.guest.exists, blocks)), "a memory block is not there")
+    victim = Victim(t, "ram-part", "ram", node, 2 * MIB, 1, 2)
+    before = t.guest.commands()
+    take(t, region, [(extent[0] + MEMORY_BLOCK, MEMORY_BLOCK)])
+    check_equal(t.guest.ranges(region), [], "extents")
+    check_equal(victim.end(60), "2 threads, 2 SIGBUS, 0 wrong", "victims")
+    t.guest.until("removal", lambda: t.guest.read(
+        device.attribute("state")) == "unplugged", 60)
+    check(not any(map(t.guest.exists, blocks)), "a memory block is left")
+    t.guest.until("release", lambda: not t.guest.device_ranges())
+    check_equal(t.guest.commands()[RELEASE] - before.get(RELEASE, 0), 1,
+                "releases")
+    unbind_kmem(t, device)
+    t.guest.check_invariant()
+    t.guest.sh("rmmod cxl_dc_record kmem")
+
+
+@test()
+def forced_system_ram_without_a_thread(t):
+    """There is no memory for the thread that sees to system RAM: there is one
+    when there is memory again, users get SIGBUS, the memory is removed."""
+    region, device, node, extent = kmem_region(t)
+    victim = Victim(t, "ram-no-thread", "ram", node, 2 * MIB, 1, 2)
+    take_without_threads(t, region, extent)
+    check_equal(victim.end(60), "2 threads, 2 SIGBUS, 0 wrong", "victims")
+    t.guest.until("removal", lambda: t.guest.read(
+        device.attribute("state")) == "unplugged", 60)
+    unbind_kmem(t, device)
+    end(t, region, [extent])
+    t.guest.sh("rmmod kmem")
+
+
+@contextmanager
+def small_pages(t):
+    """Processes get no huge pages."""
+    before = re.search(r"\[(\w+)\]", t.guest.read(HUGE_PAGES))[1]
+    t.guest.write(HUGE_PAGES, "never")
+    yield
+    t.guest.write(HUGE_PAGES, before)
+
+
+@test()
+def forced_pinned_and_offline_by_hand(t):
+    """Nobody takes the block of pinned system RAM that was taken offline by hand, or
+    removes it, under who has it pinned; when that has ended it goes."""
+    region, device, node, extent = kmem_region(t)
+    with small_pages(t):
+        victim = Victim(t, "ram-hand", "ram-pin", node, 2)
+    begin = len(t.vm.log())
+    take(t, region, [extent])
+    t.guest.until("the log", lambda: "bytes stay" in t.vm.log()[begin:], 90)
+    left = [block for block in memory_blocks(
+        t.guest, host_base(t.guest, region) + extent[0], extent[1])
+            if t.guest.exists(block)]
+    check_equal(len(left), 1, "memory blocks left")
+    check_equal(t.guest.refusal(f"{left[0]}/state", "offline"), "EBUSY",
+                "offline while pinned")
+    check_equal(t.guest.refusal(device.attribute("state"), "unplugged"),
+                "EBUSY", "unplug while pinned")
+    check(t.guest.exists(left[0]), "the block was removed")
     victim.signal("KILL")
     victim.end()
     t.guest.write(device.attribute("state"), "unplugged")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The administrator's guide and the ABI files: what they say is tried.
 
-The guide's commands for sysfs are run as they stand there, with the names that things
-have here, and must print what the guide shows.
+The guide's commands are run as they stand there, with the names that things have here,
+and must print what the guide shows. Those of cxl and daxctl are in test_tools.py.
 """
 
 import re
@@ -16,6 +16,7 @@ DOCUMENTATION = build_directory() / "linux" / "Documentation"
 GUIDE = DOCUMENTATION / "admin-guide/mm/cxl-dynamic-capacity.rst"
 LENT = [(0, 256 * MIB), (512 * MIB, 256 * MIB)]
 ONLINE = "/sys/devices/system/memory/auto_online_blocks"
+TOOLS = {"dcd", "cxl", "daxctl"}
 
 
 def blocks(section):
@@ -31,13 +32,13 @@ def blocks(section):
             for block in re.findall(r"::\n\n((?:  # .*\n)(?:  .*\n|\n(?=  ))*)", body)]
 
 
-def block(section, word):
-    """The one block of a section that has a word in its commands, and no command of
-    other packages."""
+def block(section, word, tool=None):
+    """The one block of a section that has a word in its commands, and uses this tool,
+    or none."""
+    wanted = {tool} - {None}
     found = [entry for entry in blocks(section)
              if any(word in command for command, _ in entry)
-             and not any(command.split()[0] in ("dcd", "cxl", "daxctl")
-                         for command, _ in entry)]
+             and TOOLS & {command.split()[0] for command, _ in entry} == wanted]
     check_equal(len(found), 1, f"blocks with '{word}' in '{section}'")
     return found[0]
 
@@ -74,9 +75,9 @@ class Reader:
         if expected:
             check_equal(output, self.translate("\n".join(expected)).rstrip(), command)
 
-    def follow(self, section, word):
+    def follow(self, section, word, tool=None):
         """Run a block."""
-        for command, expected in block(section, word):
+        for command, expected in block(section, word, tool):
             self.type(command, expected)
 
 

@@ -2,17 +2,26 @@
 """What user space is told, and what it may not do; machines without DC."""
 
 import re
+from contextlib import contextmanager
 
 from costs import BLOCK, blocks
 from guest import CXL, MODULES, seed_device
 from lending import ask_back, dc_region, lend, take_back
-from mock import BASE, POWER_ON_TAG, Held, Mock
+from mock import (BASE, EVENT_UUID, NULL_TAG, POWER_ON_TAG, RECORD, Held, Mock,
+                  event_record)
 from testlib import check, check_equal, test
 from users import dc_events, listen
 from vm import MIB
 
 TRACING = "/sys/kernel/tracing"
 RAW_ALLOW_ALL = "/sys/kernel/debug/cxl/mbox/raw_allow_all"
+
+
+def check_events(t, expected):
+    """User space has heard of just these, each with a tag and who is waited for."""
+    t.guest.until("the last uevent",
+                  lambda: len(dc_events(t.guest)) >= len(expected))
+    check_equal(dc_events(t.guest, "UUID", "WAITS_FOR"), expected, "uevents")
 
 
 @test()
@@ -28,28 +37,105 @@ def uevents(t):
     t.guest.wait_state(name, "release-pending")
     device.give_back()
     t.guest.wait_ranges(region, [])
-    expected = [(event, *extent)
-                for event in ("add", "release-request", "released")]
-    t.guest.until("the last uevent", lambda: len(dc_events(t.guest)) >= 3)
-    check_equal(dc_events(t.guest), expected, "uevents")
+    check_events(t, [("add", *extent, NULL_TAG, None),
+                     ("release-request", *extent, NULL_TAG, device.name),
+                     ("released", *extent, NULL_TAG, None)])
+
+
+@contextmanager
+def traced(t):
+    """What cxl_dynamic_capacity traces meanwhile: lines, all there at the end."""
+    lines = []
+    event = f"{TRACING}/events/cxl/cxl_dynamic_capacity/enable"
+    t.guest.write(event, "1")
+    t.guest.sh(f"echo > {TRACING}/trace")
+    yield lines
+    t.guest.write(event, "0")
+    lines += re.findall(r"cxl_dynamic_capacity: (.*)",
+                        t.guest.read(f"{TRACING}/trace"))
+    t.guest.sh(f"echo > {TRACING}/trace")
 
 
 @test()
 def trace_event_for_each_record(t):
     """The trace event cxl_dynamic_capacity is one line a record."""
-    event = f"{TRACING}/events/cxl/cxl_dynamic_capacity/enable"
-    t.guest.write(event, "1")
-    t.guest.sh(f"echo > {TRACING}/trace")
     region = dc_region(t)
-    lend(t, region, blocks(5, stride=2))
-    take_back(t, region, blocks(5, stride=2))
-    t.guest.write(event, "0")
-    lines = re.findall(r"cxl_dynamic_capacity: .*",
-                       t.guest.read(f"{TRACING}/trace"))
-    t.guest.sh(f"echo > {TRACING}/trace")
+    with traced(t) as lines:
+        lend(t, region, blocks(5, stride=2))
+        take_back(t, region, blocks(5, stride=2))
     for line in lines[:1] + lines[-1:]:
         t.note(line)
     check_equal(len(lines), 10, "trace lines of 5 adds and 5 releases")
+
+
+def trace_fields(line):
+    """A line of the trace in its three parts, the device, the record's header and
+    the rest: [{name: value}]."""
+    return [{name: value.strip("'") for name, value in
+             re.findall(r"(\w+)=(.*?)(?= \w+=|$)", part)}
+            for part in line.split(" : ")]
+
+
+# What a record has beside its type, its extent and flags: name in the trace, offset,
+# length, value, and how it is shown.
+HEADER = (
+    ("len", 0x10, 1, 128, "128"),
+    ("flags", 0x11, 3, 0x184,
+     "PERMANENT_CONDITION | LD_ID_VALID | HEAD_ID_VALID"),
+    ("handle", 0x14, 2, 0xa1b2, "a1b2"),
+    ("related_handle", 0x16, 2, 0xc3d4, "c3d4"),
+    ("time", 0x18, 8, 0x1122334455667788, str(0x1122334455667788)),
+    ("maint_op_class", 0x20, 1, 201, "201"),
+    ("maint_op_sub_class", 0x21, 1, 202, "202"),
+    ("ld_id", 0x22, 2, 0xe5f6, "e5f6"),
+    ("head_id", 0x24, 1, 0xab, "ab"),
+)
+REST = (
+    ("host_id", 0x32, 2, 54321, "54321"),
+    ("region_id", 0x34, 1, 203, "203"),
+    ("extents_available", 0x78, 4, 0xfedcba98, str(0xfedcba98)),
+    ("tags_available", 0x7c, 4, 0x89abcdef, str(0x89abcdef)),
+)
+
+
+def shown(fields):
+    """The fields as the trace has them: {name: text}."""
+    return {name: text for name, _, _, _, text in fields}
+
+
+def filled_record(kind, validity):
+    """A record of which every field has a value of its own, in hexadecimal."""
+    record = bytearray.fromhex(event_record(kind, Held(BASE, BLOCK)))
+    for _, offset, length, value, _ in HEADER + REST:
+        record[offset:offset + length] = value.to_bytes(length, "little")
+    record[0x31] = validity
+    return record.hex()
+
+
+@test()
+def trace_event_shows_all(t):
+    """The trace has of a record what the driver makes no use of, too: the header,
+    the host and the region that it is about, and how much is left."""
+    kinds = ((3, 1, "Region Configuration Updated", "EXTENTS AVAILABLE"),
+             (4, 2, "Add capacity response", "TAGS AVAILABLE"),
+             (5, 3, "Capacity released", "EXTENTS AVAILABLE|TAGS AVAILABLE"),
+             (77, 0, "0x4d", ""))
+    t.guest.sh("modprobe cxl_dc_record")
+    records = " ".join(filled_record(kind, valid) for kind, valid, _, _ in kinds)
+    with traced(t) as lines:
+        t.guest.write(f"{RECORD}/record", f"{t.guest.memdev()} {records}")
+    check_equal(len(lines), len(kinds), "lines")
+    for line, (_, _, event_type, flags) in zip(lines, kinds):
+        device, header, rest = trace_fields(line)
+        check_equal(device, {"memdev": t.guest.memdev(), "host": t.guest.pci_name(),
+                             "serial": "1234", "log": "DCD"},
+                    f"{event_type}: device")
+        check_equal(header, {"uuid": str(EVENT_UUID), **shown(HEADER)},
+                    f"{event_type}: header")
+        for name, value in {"event_type": event_type, "validity_flags": flags,
+                            **shown(REST)}.items():
+            check_equal(rest[name], value, f"{event_type}: {name}")
+    t.guest.sh("rmmod cxl_dc_record")
 
 
 @test()
@@ -85,6 +171,14 @@ def statistics_count(t):
         check_equal(changed.get(name, 0), count, f"the counter '{name}'")
 
 
+def check_not_sparse(t, device):
+    """An ordinary region's device has nothing to claim, and can't."""
+    uuid = device.attribute("uuid")
+    check_equal(t.guest.read(uuid), NULL_TAG, "uuid")
+    check_equal(t.vm.run(f"attr {uuid} 0"), (2, "open EACCES"), "write to uuid")
+    check(not t.guest.exists(device.attribute("extent")), "extent is there")
+
+
 @test("plain")
 def plain_device_unchanged(t):
     """A memory device without Dynamic Capacity is what it was: one RAM
@@ -98,6 +192,7 @@ def plain_device_unchanged(t):
     region = guest.create_region("ram")
     device = seed_device(guest, region)
     check_equal(device.size(), 512 * MIB, "size")
+    check_not_sparse(t, device)
     device.bind()
     check_equal(device.mem("write", 8 * MIB, 2 * BLOCK, 4), "written", "write")
     check_equal(device.mem("verify", 8 * MIB, 2 * BLOCK, 4), "verified",
@@ -179,15 +274,14 @@ def kunit(t):
     t.guest.sh("rmmod cxl_dcd_kunit")
 
 
-def traced_records(text):
-    """The records in a trace, as the mock would name them: [(memory device, kind,
-    extent, flags)]."""
-    return [(match[1], match[2], Held(int(match[3], 16), int(match[4], 16),
-                                      match[5], int(match[6])), match[7])
-            for match in re.finditer(
-                r"cxl_dynamic_capacity: memdev=(\S+) .* : event_type='(.*?)' .*"
-                r"starting_dpa=(\w+) length=(\w+) tag=(\S+) "
-                r"shared_extent_sequence=(\d+) flags='(.*?)' ", text)]
+def traced_record(line):
+    """A record in the trace, as the mock would name it: (memory device, kind,
+    extent, flags)."""
+    device, _, rest = trace_fields(line)
+    return (device["memdev"], rest["event_type"],
+            Held(int(rest["starting_dpa"], 16), int(rest["length"], 16),
+                 rest["tag"], int(rest["shared_extent_sequence"])),
+            rest["flags"])
 
 
 @test("mock")
@@ -199,20 +293,35 @@ def trace_event_fields(t):
     last, taken, first = (Held(BASE + 8 * BLOCK, 2 * BLOCK, other, 1),
                           Held(BASE + 4 * BLOCK, BLOCK, POWER_ON_TAG, 0),
                           Held(BASE, BLOCK, other, 0))
-    event = f"{TRACING}/events/cxl/cxl_dynamic_capacity/enable"
-    t.guest.write(event, "1")
-    t.guest.sh(f"echo > {TRACING}/trace")
-    mock.chain([last, taken, first])
-    mock.chain([first, last], "release")
-    mock.chain([taken], "force")
-    t.guest.write(event, "0")
-    found = traced_records(t.guest.read(f"{TRACING}/trace"))
-    t.guest.sh(f"echo > {TRACING}/trace")
-    check_equal(found, [(mock.memdev(), kind, extent, flags)
-                        for kind, extent, flags in (
-                            ("Add capacity", last, "More"),
-                            ("Add capacity", taken, "More"),
-                            ("Add capacity", first, ""),
-                            ("Release capacity", first, "More"),
-                            ("Release capacity", last, ""),
-                            ("Forced capacity release", taken, ""))], "records")
+    with traced(t) as lines:
+        mock.chain([last, taken, first])
+        mock.chain([first, last], "release")
+        mock.chain([taken], "force")
+    check_equal([traced_record(line) for line in lines],
+                [(mock.memdev(), kind, extent, flags) for kind, extent, flags in (
+                    ("Add capacity", last, "More"),
+                    ("Add capacity", taken, "More"),
+                    ("Add capacity", first, ""),
+                    ("Release capacity", first, "More"),
+                    ("Release capacity", last, ""),
+                    ("Forced capacity release", taken, ""))], "records")
+
+
+@test("mock")
+def uevents_of_an_allocation(t):
+    """Each extent of a tag has uevents of its own, which name the tag, and the
+    device that has all of them."""
+    mock, tag = Mock(t.guest, 1), "12345678-9abc-4def-8123-456789abcdef"
+    region = mock.create_region()
+    listen(t.guest)
+    extents = [Held(BASE + 4 * BLOCK, 2 * BLOCK, tag), Held(BASE, BLOCK, tag)]
+    mock.chain(extents)
+    device = seed_device(t.guest, region)
+    t.guest.write(device.attribute("uuid"), tag)
+    mock.chain(extents[:1], "release")
+    device.give_back()
+    check_events(t, [(event, extent.start - BASE, extent.length, tag, waits_for)
+                     for event, waits_for in (("add", None),
+                                              ("release-request", device.name),
+                                              ("released", None))
+                     for extent in extents])

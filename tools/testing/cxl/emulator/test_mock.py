@@ -5,20 +5,27 @@ import re
 import time
 import uuid
 
-from guest import CXL, Refused, parse_counters
-from lending import dc_region, take_back
+from guest import CXL, Refused, parse_counters, seed_device
+from lending import dc_region, extent_at, take_back
 from mock import (ADD, BASE, DEBUGFS, DEVICES, INTERNAL_ERROR,
                   INVALID_ADDRESS, INVALID_INPUT, INVALID_LENGTH,
                   INVALID_LIST, NULL_TAG, POWER_ON_TAG, RECORD, RELEASE,
                   RETRY, TAGGED, UNTAGGED, Held, Mock, dynamic_regions,
                   event_record, load_mock)
-from test_regions import target_refused
+from test_forced import check_dead
+from test_interfaces import TRACING
+from test_regions import offers_of_root_decoders, target_refused
 from testlib import check, check_equal, test
+from users import dc_events, listen
 from vm import MIB, SLOWNESS
 
 BLOCK = 2 * MIB
 EMPTY = ("4802", 0, 0, [])
+NO_REGION = "refused (no region maps it)"
 REGION_DRIVER = "/sys/bus/cxl/drivers/cxl_region"
+
+# Of the driver: so many Get Event Records in a row, then so many seconds of rest.
+DRAIN_MAX, DRAIN_REST = 256, 1
 
 
 def with_region(t, number=1, partition=1):
@@ -99,6 +106,7 @@ def mock_geometry(t):
         check_equal(t.guest.number(f"{part}/block_size"), 512, "block size")
         check_equal(t.guest.read(f"{part}/sharable"), str(int(number == 0)),
                     "sharable")
+        check_equal(t.guest.read(f"{part}/qos_class"), "42", "QoS class")
         check(mock.lines("partition")[0].startswith(
             "0 0x80000000 0x20000000 0x200 0xfa"), "the first partition")
         count = {3: 3, 5: 4, 7: 8}.get(number, 1)
@@ -154,6 +162,74 @@ def mock_ordinary_device_is_none(t):
         check(not t.guest.exists(f"{DEBUGFS}/{name}"), "debugfs")
         check_equal(t.guest.number(f"{CXL}/{memdev}/ram/size"),
                     2048 * MIB if "rcd" in name else 1024 * MIB, "ram")
+
+
+@test(machine="mock")
+def mock_root_decoders(t):
+    """Dynamic Capacity is offered by the root decoders that offer regions of
+    ordinary memory, and by no other."""
+    offers = offers_of_root_decoders(t.guest)
+    t.note(f"root decoders, and whether they offer it: {offers}")
+    check_equal(set(offers.values()), {True, False}, "offered, and not offered")
+
+
+def check_static_only(t, mock):
+    """Nothing of Dynamic Capacity is to be seen of a device, and its static memory
+    is there."""
+    memdev = mock.memdev()
+    check_equal(t.guest.names(f"{CXL}/{memdev}", "dynamic_ram_*"), [],
+                "partitions")
+    check(not t.guest.exists(statistics_file(mock)), "statistics are there")
+    check_equal(t.guest.number(f"{CXL}/{memdev}/ram/size"), 1024 * MIB, "ram")
+
+
+def bound_anew(t, mock):
+    """Bind a driver anew; what it says of Dynamic Capacity."""
+    begin = t.vm.mark_log("to be bound anew")
+    mock.rebind()
+    end = t.vm.mark_log("bound anew")
+    return re.findall(rf"{mock.name}: Dynamic Capacity (.*\))",
+                      t.vm.log()[begin:end])
+
+
+@test(machine="mock")
+def mock_fault_disables_nothing_else(t):
+    """A configuration that can't be read, and an interrupt that can't be had,
+    disable Dynamic Capacity, with one line that says why, and nothing else: a region
+    of static memory can be made. Bound anew without the fault, the device lends
+    memory."""
+    mock = Mock(t.guest, 3)
+    for name, fault, mended, reason in (
+            ("fail", f"4800h 1 {RETRY} before 2", "none",
+             "can't use its configuration (-6)"),
+            ("quirk/no_irq", 1, 0, "no interrupt for its event log (-19)")):
+        mock.do(name, fault)
+        check_equal(bound_anew(t, mock), [f"disabled: {reason}"], "the log")
+        check_equal(mock.lines("fail"), [], "commands that are still to fail")
+        check_static_only(t, mock)
+        region = t.guest.make_region(mock.root_decoder(), mock.endpoint_decoder(),
+                                     "ram", 256 * MIB)
+        t.guest.destroy_region(region.name)
+        mock.do(name, mended)
+    mock.rebind()
+    mock.check_clean(mock.create_region())
+
+
+@test(machine="mock")
+def mock_lists_not_all_commands(t):
+    """A device whose Command Effects Log lacks some of the four commands is no
+    DCD: none of them is sent, and nothing is said."""
+    mock = Mock(t.guest, 3)
+    for listed in range(4):
+        mock.quirk("commands_listed", listed)
+        mock.clear()
+        check_equal(bound_anew(t, mock), [], f"{listed} commands: the log")
+        check_static_only(t, mock)
+        check_equal([opcode for opcode in mock.counters("commands")
+                     if opcode.startswith("48")], [], f"{listed} commands: sent")
+    mock.quirk("commands_listed", 4)
+    mock.rebind()
+    check(t.guest.exists(mock.partition(3)), "no DCD with all commands")
 
 
 @test(machine="mock")
@@ -225,7 +301,13 @@ def mock_refused_and_unknown_write_successfully(t):
     check_equal(mock.responses(), [("4802", 0, INVALID_ADDRESS, [UNTAGGED]),
                                    EMPTY], "answers to what is held")
     mock.clear()
+    event = f"{TRACING}/events/cxl/cxl_dynamic_capacity/enable"
+    t.guest.sh(f"echo > {TRACING}/trace; echo 1 > {event}")
     mock.delete(BASE, BLOCK)
+    t.guest.write(event, 0)
+    check_equal(len(re.findall(r" cxl_dynamic_capacity: ",
+                               t.guest.read(f"{TRACING}/trace"))), 1,
+                "trace lines of an idle release")
     check_equal(mock.responses(), [], "answer to an idle release")
     for text in ("", "1", "1:2", "x:1::0", "1:2:nonsense:0", "1:2::maybe"):
         check_equal(t.guest.refusal(f"{mock.platform}/dc_inject_extent", text),
@@ -279,6 +361,61 @@ def mock_small_payload_splits(t):
     t.guest.write(f"{REGION_DRIVER}/bind", region.name)
     check(mock.counters("commands")["4801h"] >= 5, "the list in one part")
     mock.check_clean(region)
+    t.guest.destroy_region(region.name)
+    mock.reset()
+    mock.rebind()
+
+
+def offer_while_bound(t, mock, region, listed, chain):
+    """Bind a region's driver, and offer a chain when so many parts of the list are
+    read. How many are read by then."""
+    return int(t.guest.sh(f"""
+echo {region.name} > {REGION_DRIVER}/bind &
+found=0
+while [ $found -lt {listed} ]; do
+	while read opcode count; do
+		[ $opcode != 4801h ] || found=$count
+	done < {mock.dir}/commands
+done
+echo '{chain[0]} {chain[1]}' > {mock.dir}/chain
+wait
+echo $found""", 60))
+
+
+@test(machine="mock")
+def mock_offer_while_extents_are_listed(t):
+    """A chain that comes while the driver reads what the device lists for a region
+    waits for its turn and is accepted; one that comes before is accepted or refused
+    (pitfall 8). Both sides agree each time."""
+    mock = Mock(t.guest, 7)
+    mock.set_mailbox(256)
+    region = mock.create_region()
+    listed, parts = " ".join(f"+{extent}" for extent in blocks(30)), 5
+    mock.quirk("list_delay", int(10 * SLOWNESS))
+    meanwhile, after = 0, statistics(mock)
+    for number in range(2 * parts):
+        before, part = after, number % parts
+        t.guest.write_all([(f"{REGION_DRIVER}/unbind", region.name),
+                           (f"{mock.dir}/account", listed),
+                           (f"{mock.dir}/responses", 0),
+                           (f"{mock.dir}/commands", 0)])
+        chain = blocks(2, start=BASE + (2 * number + 1) * BLOCK)
+        found = offer_while_bound(t, mock, region, part, chain)
+        after = statistics(mock)
+        (_, _, code, named), = mock.responses()
+        check_equal(code, 0, "return code")
+        check_equal(named if part else named or ranges(chain), ranges(chain),
+                    f"accepted when {found} parts were read")
+        check_equal({name: after[name] - before[name]
+                     for name in ("chains", "accepted", NO_REGION)},
+                    {"chains": 1, "accepted": len(named),
+                     NO_REGION: 2 - len(named)}, "statistics")
+        check_equal(after["recovered"] - before["recovered"], 30, "recovered")
+        check_equal(mock.counters("commands")["4801h"], parts, "parts of the list")
+        mock.check_clean(region)
+        meanwhile += 0 < found < parts
+    t.note(f"{meanwhile} of {2 * parts} chains came while the list was read")
+    check(meanwhile >= parts, "too few chains came while the list was read")
     t.guest.destroy_region(region.name)
     mock.reset()
     mock.rebind()
@@ -449,11 +586,13 @@ def mock_unknown_records(t):
     """Records of another UUID, and of types that are not for hosts, are
     counted; the next offer is accepted."""
     mock, region = with_region(t)
+    before = statistics(mock)["records unknown"]
     record = event_record(ADD, Held(BASE, BLOCK), event_uuid=uuid.UUID(int=7))
     mock.do("record", record)
     for kind in (4, 5, 77):
         mock.do("event", f"{kind} {BASE:#x}:{BLOCK:#x}")
     check_equal(mock.responses(), [], "answers")
+    check_equal(statistics(mock)["records unknown"] - before, 4, "counted")
     mock.do("record", event_record(ADD, Held(BASE, BLOCK)))
     check((0, BLOCK) in t.guest.ranges(region), "the next offer")
     mock.check_clean(region)
@@ -488,6 +627,9 @@ def mock_log_that_lies(t):
     mock.quirk("status", 1)
     mock.inject(BASE, BLOCK)
     check((0, BLOCK) in t.guest.ranges(region), "status bit: not shown")
+    time.sleep(DRAIN_REST + 0.5)
+    check_equal(mock.counters("commands")["0100h"], 2,
+                "status bit: Get Event Records, the last of an empty log")
     mock.quirk("status", 0)
     mock.quirk("record_count", 5000)
     mock.inject(BASE + 4 * BLOCK, BLOCK)
@@ -495,6 +637,39 @@ def mock_log_that_lies(t):
     mock.quirk("record_count", 0xffffffff)
     t.guest.until("the record", lambda: (4 * BLOCK, BLOCK) in
                   t.guest.ranges(region))
+    mock.check_clean(region)
+
+
+@test(machine="mock")
+def mock_log_that_never_empties(t):
+    """A log in which a record that was cleared is again: the driver reads it so
+    often, then takes a rest; its lines for the kernel's log are bounded; when the
+    log is mended, the next offer is accepted."""
+    mock, region = with_region(t)
+    unknown = statistics(mock)["records unknown"]
+    log = t.vm.mark_log("a log that never empties")
+    begin = uptime(t)
+    mock.quirk("refill", 1)
+    mock.do("event", f"77 {BASE:#x}:{BLOCK:#x}")
+    t.guest.until("the driver to read again", lambda:
+                  mock.counters("commands")["0100h"] > 2 * DRAIN_MAX, 20)
+    gets = mock.counters("commands")["0100h"]
+    passed = uptime(t) - begin
+    t.note(f"{gets} Get Event Records in {passed:.1f} s")
+    check(gets <= DRAIN_MAX * (1 + passed / DRAIN_REST),
+          f"{gets} Get Event Records in {passed} s")
+    mock.quirk("refill", 0)
+    t.guest.until("the log to be empty", lambda:
+                  mock.counters("log")["records"] == 0)
+    found = statistics(mock)
+    check_equal(found["records unknown"] - unknown,
+                mock.counters("commands")["0100h"], "records")
+    end = t.vm.mark_log("a log that is empty")
+    lines = t.vm.log()[log:end].count(f"{mock.name}: DC event type 77 ")
+    t.note(f"{lines} lines of {found['records unknown'] - unknown} records")
+    check(0 < lines <= 10 * (2 + passed / 5), f"{lines} lines in the log")
+    mock.inject(BASE, BLOCK)
+    check((0, BLOCK) in t.guest.ranges(region), "the next offer")
     mock.check_clean(region)
 
 
@@ -513,6 +688,44 @@ def mock_overflow(t):
 
 
 @test(machine="mock")
+def overflow_makes_both_sides_equal(t):
+    """When records were lost the device's list decides: what it does not have any
+    more is gone as by force, what only it has goes back by one command, and the
+    rest is as it was."""
+    mock, region = with_region(t)
+    free, used, stays, unknown, lost, offered = blocks(6)
+    mock.chain([free, used, stays])
+    device = seed_device(t.guest, region)
+    device.claim_extent(extent_at(t, region, used.start - BASE))
+    device.bind()
+    listen(t.guest)
+    mock.do("account", f"-{free.start:#x}:{BLOCK:#x} -{used.start:#x}:{BLOCK:#x} "
+            f"+{unknown}")
+    mock.clear()
+    before = statistics(mock)
+    mock.do("lose", 1)
+    mock.chain([lost, offered])
+    check_equal(mock.responses(), [("4802", 0, 0, ranges([offered])),
+                                   ("4803", 0, 0, ranges([unknown]))], "answers")
+    check_equal(mock.account(), [stays, offered, Held(*UNTAGGED),
+                                 Held(*TAGGED, POWER_ON_TAG)], "account")
+    mock.check_clean(region)
+    found = counted(mock, before)
+    check_equal({name: found.get(name) for name in
+                 ("overflows", "vanished", "killed", "accepted", "release failed")},
+                {"overflows": 1, "vanished": 2, "killed": 2, "accepted": 1,
+                 "release failed": None}, "statistics")
+    expected = [("add", offered.start - BASE, BLOCK)] + [
+        ("forced-release", held.start - BASE, BLOCK) for held in (free, used)]
+    t.guest.until("the uevents", lambda: len(dc_events(t.guest)) >= len(expected))
+    check_equal(dc_events(t.guest), expected, "uevents")
+    check_dead(t, device)
+    device.claim_extent(extent_at(t, region, stays.start - BASE))
+    device.give_back()
+    mock.check_clean(region)
+
+
+@test(machine="mock")
 def mock_endless_chain(t):
     """A chain that never ends is refused, at the latest when it closes."""
     mock, region = with_region(t)
@@ -524,10 +737,20 @@ def mock_endless_chain(t):
     mock.check_clean(region)
 
 
+def statistics_file(mock):
+    """Where the driver shows what it counts of a device."""
+    return f"/sys/kernel/debug/cxl/{mock.memdev()}/dynamic_capacity"
+
+
 def statistics(mock):
     """What the driver counts of a device."""
-    return parse_counters(mock.guest.read(
-        f"/sys/kernel/debug/cxl/{mock.memdev()}/dynamic_capacity"))
+    return parse_counters(mock.guest.read(statistics_file(mock)))
+
+
+def counted(mock, before):
+    """What the driver has counted since, without what is as it was."""
+    return {name: count - before[name] for name, count
+            in statistics(mock).items() if count != before[name]}
 
 
 def uptime(t):
@@ -549,8 +772,7 @@ def mock_open_chain_times_out(t):
     t.note(f"answered after {passed:.1f} s")
     check(20 <= passed <= 20 + 15 * SLOWNESS, f"answered after {passed} s")
     check_equal(mock.responses(), [EMPTY], "answers")
-    check_equal({name: count - before[name] for name, count
-                 in statistics(mock).items() if count != before[name]},
+    check_equal(counted(mock, before),
                 {"records": 2, "records add": 2, "chains": 1,
                  "refused (chain timed out)": 1, "command 0100h": 1,
                  "command 0101h": 1, "command 4802h": 1}, "statistics")
@@ -584,12 +806,10 @@ def mock_resources_exhausted(t):
 def mock_updated_and_forced_are_sent(t):
     """Records of these types reach the driver."""
     mock, _ = with_region(t)
-    path = f"/sys/kernel/debug/cxl/{mock.memdev()}/dynamic_capacity"
-    before = int(t.guest.sh(f"sed -n 's/^records: //p' {path}"))
+    before = statistics(mock)["records"]
     mock.do("updated", 0)
     mock.delete(BASE + 400 * MIB, BLOCK, force=True)
-    check_equal(int(t.guest.sh(f"sed -n 's/^records: //p' {path}")),
-                before + 2, "records")
+    check_equal(statistics(mock)["records"], before + 2, "records")
 
 
 # Raw records
@@ -662,8 +882,7 @@ def raw_records_on_the_emulated_device(t):
 def held_log_keeps_no_thread_busy(t):
     """The DC log's bit is set and nobody drains that log: the thread of the other
     logs reads what there is for it, and sleeps again (pitfall 14)."""
-    tracing = "/sys/kernel/tracing"
-    event = f"{tracing}/events/cxl/cxl_general_media/enable"
+    event = f"{TRACING}/events/cxl/cxl_general_media/enable"
     t.guest.sh("modprobe cxl_dc_record")
     memdev = t.guest.memdev()
     region = dc_region(t)
@@ -672,9 +891,9 @@ def held_log_keeps_no_thread_busy(t):
     t.guest.write(event, 1)
     t.fabric.media_event(0x1000)
     t.guest.until("the other event", lambda: "cxl_general_media" in
-                  t.guest.read(f"{tracing}/trace"))
+                  t.guest.read(f"{TRACING}/trace"))
     t.guest.write(event, 0)
-    t.guest.sh(f"echo > {tracing}/trace")
+    t.guest.sh(f"echo > {TRACING}/trace")
     threads = t.guest.sh("grep -l ^irq/.*:0d:00.0 /proc/[0-9]*/comm").split()
     check(threads, "no interrupt thread")
     for comm in threads:
@@ -686,10 +905,33 @@ def held_log_keeps_no_thread_busy(t):
     t.guest.sh("rmmod cxl_dc_record")
 
 
-def config_log(t, begin):
+# The partitions of the device that tells of changes.
+UNCHANGED = [f"0:0x80000000:{512 * MIB:#x}", f"1:0xa0000000:{256 * MIB:#x}",
+             f"2:0xc0000000:{256 * MIB:#x}"]
+
+# Which partition is said to have changed, what has changed, why that is no use.
+# The last change stays: there is no way to have fewer partitions but a reset.
+NOT_RESIZED = (
+    (0, [f"0:0x80000000:{256 * MIB:#x}"], "decoders have some of it"),
+    (1, [f"1:0xa0000000:{640 * MIB:#x}"], "can't use it (-22)"),
+    (1, [f"1:0xa0000000:{640 * MIB:#x}", f"2:0xd0000000:{256 * MIB:#x}"],
+     "it reaches into its neighbours"),
+    (2, [f"2:0xd0000000:{256 * MIB:#x}"], "it is another one"),
+    (9, [], "can't use it (0)"),
+    (2, ["2:0xc0000000:0x10000001"], "can't use it (-22)"),
+    (1, [f"3:0xd0000000:{256 * MIB:#x}"], "there are more partitions, or fewer"))
+
+
+def config_log(t, begin, end):
     """What the driver has said of updated partitions."""
-    return [line for line in t.vm.log()[begin:].splitlines()
-            if " updated: " in line]
+    return [line for line in t.vm.log()[begin:end].splitlines()
+            if " of partition " in line and " updated: " in line]
+
+
+def partition_sizes(mock):
+    """Bytes of each partition that a device shows."""
+    output = mock.guest.sh(f"cat {CXL}/{mock.memdev()}/dynamic_ram_*/size")
+    return [int(size, 0) for size in output.split()]
 
 
 @test(machine="mock")
@@ -712,29 +954,37 @@ def mock_partition_resized(t):
     check_equal(region.size, 512 * MIB, "region")
     mock.chain([Held(0xa0000000 + 400 * MIB, 2 * MIB)])
     check_equal(t.guest.ranges(region), [(400 * MIB, 2 * MIB)], "extents")
+    t.guest.destroy_region(region.name)
+    mock.reset()
+    mock.rebind()
 
 
 @test(machine="mock")
 def mock_partition_not_resized(t):
     """A partition of which decoders have some, that reaches into the next one,
-    that moves or that is none at all: one line, and nothing changes."""
-    mock = Mock(t.guest, 3)
-    region = mock.create_region(2)
-    sizes = [t.guest.number(f"{mock.partition(n)}/size") for n in (1, 2, 3)]
-    for index, partition in ((1, f"1:0xa0000000:{128 * MIB:#x}"),
-                             (0, f"0:0x80000000:{640 * MIB:#x}"),
-                             (2, f"2:0xd0000000:{256 * MIB:#x}"),
-                             (9, "2:0xc0000000:0x10000000"),
-                             (2, "2:0xc0000000:0x10000001")):
+    that moves or that is none at all, and one more partition: one line that says
+    why, and nothing changes. The one more is there when the driver is bound anew."""
+    mock, region = with_region(t, 3)
+    sizes = partition_sizes(mock)
+    updates = statistics(mock)["records configuration updated"]
+    for index, changed, reason in NOT_RESIZED:
         begin = len(t.vm.log())
-        mock.do("partition", partition)
+        t.guest.write_all([(f"{mock.dir}/partition", partition)
+                           for partition in changed])
         mock.do("updated", index)
-        t.guest.until("the line", lambda: len(config_log(t, begin)) == 1)
-        check_equal([t.guest.number(f"{mock.partition(n)}/size")
-                     for n in (1, 2, 3)], sizes, "sizes")
-        for index, partition in ((0, f"0:0x80000000:{512 * MIB:#x}"),
-                                 (1, f"1:0xa0000000:{256 * MIB:#x}"),
-                                 (2, f"2:0xc0000000:{256 * MIB:#x}")):
-            mock.do("partition", partition)
-    mock.chain([Held(0xa0000000, 2 * MIB)])
-    check_equal(t.guest.ranges(region), [(0, 2 * MIB)], "extents")
+        end = t.vm.mark_log("updated")
+        check_equal([line.rsplit(": ", 1)[1] for line
+                     in config_log(t, begin, end)], [reason], f"{index} {changed}")
+        check_equal(partition_sizes(mock), sizes, "sizes")
+        t.guest.write_all([(f"{mock.dir}/partition", partition)
+                           for partition in UNCHANGED])
+    check_equal(statistics(mock)["records configuration updated"] - updates,
+                len(NOT_RESIZED), "records")
+    mock.inject(BASE, BLOCK)
+    check((0, BLOCK) in t.guest.ranges(region), "an offer after that")
+    t.guest.destroy_region(region.name)
+    mock.rebind()
+    check_equal(partition_sizes(mock), [*sizes, 256 * MIB], "sizes, bound anew")
+    mock.reset()
+    mock.rebind()
+    check_equal(partition_sizes(mock), sizes, "sizes after a reset")

@@ -35,10 +35,30 @@ def discovery_partitions(t):
                     f"{mode} block_size")
         check_equal(guest.number(f"{path}/sharable"), 0, f"{mode} sharable")
         check_equal(guest.number(f"{path}/read_only"), 0, f"{mode} read_only")
+        check(not guest.exists(f"{path}/qos_class"),
+              f"{mode}: a QoS class that the device does not have is shown")
     check(not guest.exists(guest.partition("dynamic_ram_3")),
           "a partition that does not exist is shown")
     check_equal(guest.number(f"{guest.partition('ram')}/size"), 512 * MIB,
                 "static memory")
+
+
+def offers_of_root_decoders(guest):
+    """Every root decoder has the attributes of all eight modes where regions of
+    ordinary memory can be made, and none of them elsewhere. Which is the case:
+    {name: whether it has them}."""
+    output = guest.sh(
+        f"cd {CXL}; for d in root*/decoder*.*; do echo $d $(cd $d; ls -d "
+        "create_ram_region *_dynamic_ram_* 2>/dev/null); done")
+    every = {name for number in range(1, 9) for name in (
+        f"cap_dynamic_ram_{number}", f"create_dynamic_ram_{number}_region")}
+    offers = {}
+    for line in output.splitlines():
+        decoder, *names = line.split()
+        offers[decoder] = "create_ram_region" in names
+        check_equal(set(names) - {"create_ram_region"},
+                    every if offers[decoder] else set(), decoder)
+    return offers
 
 
 @test()
@@ -47,6 +67,8 @@ def discovery_decoders(t):
     device is known; an endpoint decoder takes only the modes that its device
     has."""
     guest = t.guest
+    check_equal(list(offers_of_root_decoders(guest).values()), [True],
+                "root decoders, and whether they have all modes")
     root = f"{CXL}/{guest.root_decoder()}"
     for number in range(1, 9):
         mode = f"dynamic_ram_{number}"

@@ -9,7 +9,9 @@ Chains that are open meanwhile are shown on the mock device.
 
 from costs import BLOCK, blocks
 from guest import CXL, DAX, MODULES, PCI_DRIVER, create_device, seed_device
-from lending import ask_back, dc_region, extent_at, lend, take_back
+from lending import (ask_back, dc_region, device_base, extent_at, lend,
+                     take_back)
+from test_remembered import HOME, ON_NODE, loan, plug
 from testlib import check, check_equal, test
 from users import Keeper, Victim, bind_to, forget_ids, unbind_from
 
@@ -302,19 +304,25 @@ def surprise_offer_while_away(t):
 @test()
 def surprise_open_across_binds(t):
     """Processes have a DAX device open, and memory of it mapped, while it is
-    unbound, bound again and used by others. The mapping has ended with the bind;
-    what is closed at last harms nobody."""
+    unbound, bound again and used by others. The mapping has ended with the bind,
+    and so has the use of the file; what is closed at last harms nobody."""
     lent = dc_region(t)
     lend(t, lent, [MAPPED])
     device = claim(t, lent, seed_device(t.guest, lent), MAPPED)
     device.bind()
     owner = t.guest.sh(f"sleep 600 <>{device.node} >/dev/null 2>&1 & echo $!")
     keeper = Keeper(t.guest, device.node, BLOCK)
+    mapper = t.guest.sh(f"dcdmem remap {device.node} >/tmp/mapper 2>&1 & echo $!")
+    t.guest.until("a mapper", lambda: t.guest.read("/tmp/mapper") == "held")
     device.unbind()
     check_equal(keeper.look(), "SIGBUS", "a mapping without a driver")
     device.bind()
     check_equal(device.mem("write", 0, BLOCK, 3), "written", "write")
     check_equal(keeper.look(), "SIGBUS", "a mapping of the bind before")
+    t.guest.sh(f"kill -USR1 {mapper}")
+    t.guest.until("the mapper's end", lambda: not t.guest.exists(f"/proc/{mapper}"))
+    check_equal(t.guest.read("/tmp/mapper").split("\n"),
+                ["held", "refused", "SIGBUS"], "a file of the bind before")
     keeper.end()
     t.guest.sh(f"kill {owner}")
     t.guest.until("the owner's end", lambda: not t.guest.exists(
@@ -381,6 +389,25 @@ def surprise_youngest_while_pinned(t):
 
 
 @test()
+def surprise_others_while_one_is_pinned(t):
+    """A region goes, and waits for a pinned page of one DAX device: nobody has the
+    memory of the other one any more meanwhile."""
+    region = dc_region(t)
+    lend(t, region, [MAPPED, AVAILABLE])
+    other = claim(t, region, seed_device(t.guest, region), MAPPED)
+    device = claim(t, region, create_device(t.guest, region), AVAILABLE)
+    other.bind()
+    forget_ids([other])
+    user = Keeper(t.guest, other.node, BLOCK)
+    keeper, unbinding = unbind_while_pinned(t, region, device)
+    check_equal(user.look(), "SIGBUS", "memory of the other device")
+    check_equal(keeper.pin(), "unpinned", "unpin")
+    t.guest.until("the end", lambda: t.vm.run(f"kill -0 {unbinding}")[0])
+    keeper.end()
+    user.end()
+
+
+@test()
 def surprise_node_outlives_the_device(t):
     """A node that was made by hand is opened, outlives the device, and is opened
     again: its inode does not refer to the device any more."""
@@ -429,3 +456,40 @@ def surprise_region_while_pinned(t):
         f"kill -0 {unbinding} || kill -0 {deleting}")[0])
     t.guest.until("release", lambda: not t.guest.device_ranges())
     keeper.end()
+
+
+@test(fresh=True)
+def surprise_region_with_system_ram(t):
+    """The region's driver goes while memory of the region is system RAM that a
+    process uses: that keeps its data, the device its extent, and there is no
+    way back before the machine starts again. Then it is found where it was."""
+    lent = loan(t)
+    node = plug(t, lent.device, "online_movable")
+    keeper = Keeper(t.guest, f"node:{node}", ON_NODE)
+    place = device_base(t, lent.region) + HOME[0]
+    begin = len(t.vm.log())
+    unbind(t, "cxl_region", lent.region.name)
+    check_equal(keeper.look(), "intact", "the process's memory")
+    check_equal(t.guest.extents(), [], "extents")
+    check_equal(t.guest.device_ranges(), [(place, HOME[1])],
+                "the device's list")
+    check_refused(t, lent.region, begin)
+    check_equal(keeper.look(), "intact", "the process's memory")
+    t.vm.reset()
+    t.vm.sh("dvsec")
+    t.guest.load()
+    t.guest.wait_ranges(dc_region(t), [HOME])
+
+
+def check_refused(t, region, begin):
+    """The log, from where it began, names what is left of a region; which can't be
+    bound again, nor loses it by the attempt."""
+    end = t.vm.mark_log("unbound")
+    check("still held by the device when its region goes" in
+          t.vm.log()[begin:end], "the log does not name what is left")
+    check_equal(t.guest.refusal(f"{BUS}/cxl_region/bind", region.name), "EBUSY",
+                "binding again")
+    t.vm.mark_log("refused")
+    check("still in use as System RAM: reboot" in t.vm.log()[end:],
+          "the log does not say why")
+    check_equal(len(t.guest.device_ranges()), 1, "ranges the device lists")

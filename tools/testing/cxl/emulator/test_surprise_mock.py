@@ -8,11 +8,15 @@ each, and holds of this host what sysfs shows.
 from costs import BLOCK
 from guest import CXL, create_device, seed_device
 from lending import extent_at
-from mock import BASE, INTERNAL_ERROR, RELEASE, event_record, load_mock
-from test_allocations import at, empty, expect_held, lender
+from mock import (ADD, BASE, INTERNAL_ERROR, INVALID_INPUT, RELEASE, TAGGED,
+                  UNTAGGED, Held, event_record, load_mock)
+from test_allocations import at, empty, expect_held, lender, ranges
+from test_forced import check_dead as check_device_dead
+from test_mock import counted, statistics
 from test_surprise import bind_rest, unbind
 from test_system import check_security_refused
 from testlib import check_equal, test
+from users import dc_events, listen
 
 TIMEOUT = -110
 
@@ -76,17 +80,18 @@ def bring_back(mock):
 
 def in_every_state(t, mock, region):
     """Extents that are free, claimed, asked back in use, and refused when they
-    were released; then a chain of either kind is left open."""
+    were released; then a chain of either kind is left open. The devices that
+    have claimed one."""
     mock.chain([FREE, CLAIMED, ASKED, FAILED, HALF_ASKED])
-    for device, held in zip((seed_device(t.guest, region),
-                             create_device(t.guest, region)),
-                            (CLAIMED, ASKED)):
+    devices = seed_device(t.guest, region), create_device(t.guest, region)
+    for device, held in zip(devices, (CLAIMED, ASKED)):
         device.claim_extent(extent_at(t, region, held.start - BASE))
     mock.chain([ASKED], "release")
     mock.fail("4803", INTERNAL_ERROR)
     mock.chain([FAILED], "release")
     mock.do("record", event_record(RELEASE, HALF_ASKED, more=True))
     mock.chain(OPEN, "open")
+    return devices
 
 
 def only_open(_t, mock, _region):
@@ -196,6 +201,73 @@ def surprise_mock_region_comes(t):
     mock.chain([CLOSING])
     expect_held(t, mock, region, [FREE, CLAIMED, *OPEN, CLOSING])
     check_equal(len(mock.responses()), 1, "commands")
+
+
+def check_taken(t, mock, before, extents):
+    """The driver has found that the device has taken these, and nothing else; user
+    space has heard of each, as of what is taken by force."""
+    found = counted(mock, before)
+    check_equal([found.get(name) for name in ("vanished", "killed")],
+                [len(extents)] * 2, "counted as vanished, and as killed")
+    expected = sorted(("forced-release", held.start - BASE, held.length)
+                      for held in extents)
+    t.guest.until("the uevents", lambda: sorted(
+        event for event in dc_events(t.guest) if event[0] != "add") == expected)
+
+
+def chain_goes_on(mock):
+    """The end of the open chain was on its way when the device was reset: that is
+    told of an answer to nothing, the one fault that comes of a reset."""
+    mock.do("event", f"{ADD} {CLOSING}")
+    check_equal(mock.responses(), [
+        ("4802", 0, INVALID_INPUT, ranges([*OPEN, CLOSING])),
+        ("4803", 0, 0, [TAGGED])], "the answers")
+    check_equal(mock.fault_kinds(), {"none-pending"}, "faults")
+    mock.do("faults", 0)
+
+
+def records_are_lost(mock, offered):
+    """The device offers something, and its log loses what came before that."""
+    mock.do("lose", 1)
+    mock.chain([at(30), offered])
+    check_equal(mock.responses(), [("4802", 0, 0, ranges([offered])),
+                                   ("4803", 0, 0, [TAGGED])], "the answers")
+
+
+@test(machine="mock")
+def surprise_mock_reset(t):
+    """The device is reset under a region, and again: it has forgotten all offers,
+    and lists what it has after power-on. By that list the host goes, when an answer
+    is refused or records were lost: what is not in it is gone as by force, what is
+    in it alone goes back, and the device lends as before."""
+    mock, region = lender(t)
+    kept, offered = Held(*UNTAGGED), at(32)
+    mock.chain([kept])
+    claimed, asked = in_every_state(t, mock, region)
+    claimed.bind()
+
+    listen(t.guest)
+    before = statistics(mock)
+    mock.reset()
+    chain_goes_on(mock)
+    expect_held(t, mock, region, [kept])
+    taken = [FREE, CLAIMED, ASKED, FAILED, HALF_ASKED]
+    check_taken(t, mock, before, taken)
+    check_device_dead(t, claimed)
+    check_equal(asked.size(), 0, "size of the device without a driver")
+
+    mock.chain([CLAIMED, ASKED])
+    expect_held(t, mock, region, [kept, CLAIMED, ASKED])
+    claimed.claim_extent(extent_at(t, region, CLAIMED.start - BASE))
+    mock.reset()
+    records_are_lost(mock, offered)
+    expect_held(t, mock, region, [kept, offered])
+    check_taken(t, mock, before, [*taken, CLAIMED, ASKED])
+    check_equal(claimed.size(), 0, "size")
+
+    t.guest.destroy_region(region.name)
+    check_equal(mock.account(), [], "the account")
+    check_works(t, mock)
 
 
 @test(machine="mock")

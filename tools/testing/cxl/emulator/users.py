@@ -112,13 +112,13 @@ def forget_ids(devices):
 
 def listen(guest):
     """Start to listen to uevents."""
-    guest.sh(f"uevents >{UEVENTS} 2>&1 &")
+    guest.sh(f": >{UEVENTS}; uevents >{UEVENTS} 2>&1 &")
     guest.until("the listener", lambda: "listening" in guest.read(UEVENTS))
 
 
-def dc_events(guest):
+def dc_events(guest, *more):
     """The Dynamic Capacity events among the uevents so far: [(event, offset,
-    length)]."""
+    length)], and the values of more keys, None for one that is not there."""
     events = []
     for line in guest.read(UEVENTS).splitlines():
         words = line.split()
@@ -126,7 +126,7 @@ def dc_events(guest):
         if "CXL_DC_EVENT" in event:
             check(words[0].startswith("change@"), f"uevent {words[0]}")
             events.append((event["CXL_DC_EVENT"], int(event["OFFSET"], 0),
-                           int(event["LENGTH"], 0)))
+                           int(event["LENGTH"], 0), *map(event.get, more)))
     return events
 
 

@@ -127,6 +127,13 @@ class FabricManager:
             **{"transaction-type": 1})
 
 
+# What the kernel of a kind of machine is told. Without ASPM it asks for no control
+# of PCIe, and is not given that of CXL's errors either.
+KERNEL_ARGUMENTS = {
+    "firmware": " pcie_aspm=off memory_hotplug.memmap_on_memory=1",
+}
+
+
 def memory_arguments(kind):
     """QEMU's arguments for ordinary memory: cxl_test wants more of it, and two
     NUMA nodes."""
@@ -144,13 +151,14 @@ def memory_arguments(kind):
 
 def machine_arguments(kind):
     """QEMU's arguments for a machine with a "dcd", a "plain" memory device,
-    or "none"; a "mock" machine has a DCD, and cxl_test's modules."""
+    or "none"; a "mock" machine has a DCD, and cxl_test's modules; on a
+    "firmware" machine with a DCD the other event logs are firmware's."""
     if kind == "none":
         return ["-M", "q35,accel=tcg"]
     device = "cxl-type3,bus=rp0,volatile-memdev=vmem,id=dcd0,sn=1234"
     backends = ["-object",
                 "memory-backend-ram,id=vmem,size=512M,share=on"]
-    if kind in ("dcd", "mock"):
+    if kind in ("dcd", "mock", "firmware"):
         device += ",volatile-dc-memdev=dcmem,num-dc-regions=2"
         backends += ["-object",
                      "memory-backend-ram,id=dcmem,size=2G,share=on"]
@@ -293,7 +301,7 @@ class VM:
         if self.kind == "mock":
             modroot, target = "modroot-mock", "initramfs-mock.gz"
         path = self.build / "run" / target
-        build_initramfs(self.build, modroot + SUFFIX, path)
+        build_initramfs(self.build, modroot + SUFFIX, path, self.kind == "dcd")
         if self.kexec:
             append_kernel(self._kernel(), path)
         return path
@@ -321,7 +329,8 @@ class VM:
                 *self._serial_arguments(), "-kernel", str(self._kernel()),
                 "-initrd", str(self._initramfs()), "-append",
                 "console=ttyS0 loglevel=7 printk.devkmsg=on "
-                + flavour().arguments + quiet + mode]
+                + flavour().arguments + KERNEL_ARGUMENTS.get(self.kind, "")
+                + quiet + mode]
 
     def start(self):
         """Boot, and return when the guest answers."""

@@ -183,6 +183,7 @@ void mock_dcd_power_on(struct mock_dcd *dcd)
 		.config_returned = MOCK_DCD_HONEST,
 		.config_available = MOCK_DCD_HONEST,
 		.record_count = MOCK_DCD_HONEST,
+		.commands_listed = MOCK_DCD_HONEST,
 	};
 	memset(dcd->commands, 0, sizeof(dcd->commands));
 	memset(dcd->faults, 0, sizeof(dcd->faults));
@@ -254,6 +255,21 @@ size_t mock_dcd_payload_size(struct mock_dcd *dcd, size_t otherwise)
 	return clamp(dcd->payload_size, SZ_256, SZ_4K);
 }
 
+/**
+ * mock_dcd_commands_listed() - how many commands the Command Effects Log has
+ * @dcd: the device, NULL if it is not a DCD
+ * @all: how many commands of Dynamic Capacity there are
+ *
+ * Return: how many of these, counted from the first, are listed
+ */
+u32 mock_dcd_commands_listed(struct mock_dcd *dcd, u32 all)
+{
+	if (!dcd)
+		return 0;
+	guard(mutex)(&dcd->lock);
+	return min(dcd->quirks.commands_listed, all);
+}
+
 /* The event status register */
 static bool event_pending(struct cxl_memdev_state *mds)
 {
@@ -267,10 +283,13 @@ static bool event_pending(struct cxl_memdev_state *mds)
  * mock_dcd_irq_setup() - see devm_cxl_dcd_probe()
  * @mds: the driver's state of a DCD
  *
- * Return: true: what stands in for the interrupt is mock_dcd_deliver()
+ * Return: true: what stands in for the interrupt is mock_dcd_deliver(); false when
+ * a test wants none
  */
 bool mock_dcd_irq_setup(struct cxl_memdev_state *mds)
 {
+	if (mock_dcd_find(mds->cxlds.dev)->quirks.no_irq)
+		return false;
 	mds->dc_event_pending = event_pending;
 	return true;
 }

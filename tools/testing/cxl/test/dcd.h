@@ -166,6 +166,9 @@ struct mock_dcd_fail {
  * @record_more: More is set in every record
  * @refill: records that are cleared come again
  * @status: the status bit never falls
+ * @no_irq: no interrupt can be had for the event log
+ * @commands_listed: so many of the commands of Dynamic Capacity are in the CEL
+ * @list_delay: milliseconds that each Get Extent List takes
  */
 struct mock_dcd_quirks {
 	u32 list_returned;
@@ -178,6 +181,9 @@ struct mock_dcd_quirks {
 	bool record_more;
 	bool refill;
 	bool status;
+	bool no_irq;
+	u32 commands_listed;
+	u32 list_delay;
 };
 
 /**
@@ -260,6 +266,7 @@ int mock_dcd_init(void);
 void mock_dcd_exit(void);
 struct mock_dcd *mock_dcd_probe(struct device *dev);
 size_t mock_dcd_payload_size(struct mock_dcd *dcd, size_t otherwise);
+u32 mock_dcd_commands_listed(struct mock_dcd *dcd, u32 all);
 bool mock_dcd_irq_setup(struct cxl_memdev_state *mds);
 void mock_dcd_set_dsmas(struct mock_dcd *dcd, struct cxl_memdev_state *mds);
 int mock_dcd_start(struct mock_dcd *dcd, struct cxl_memdev_state *mds);
@@ -283,6 +290,11 @@ static inline size_t mock_dcd_payload_size(struct mock_dcd *dcd,
 					   size_t otherwise)
 {
 	return otherwise;
+}
+
+static inline u32 mock_dcd_commands_listed(struct mock_dcd *dcd, u32 all)
+{
+	return 0;
 }
 
 static inline bool mock_dcd_irq_setup(struct cxl_memdev_state *mds)

@@ -6,6 +6,7 @@
  * and releases leave a trail.
  */
 #include <linux/cleanup.h>
+#include <linux/delay.h>
 #include <linux/hex.h>
 #include <linux/kstrtox.h>
 #include <linux/minmax.h>
@@ -119,6 +120,9 @@ bool mock_dcd_send(struct mock_dcd *dcd, struct cxl_mbox_cmd *cmd, int *rc)
 
 	if (!dcd)
 		return false;
+	/* meanwhile a test can look at the device, and have it offer something */
+	if (cmd->opcode == CXL_MBOX_OP_GET_DC_EXTENT_LIST && dcd->quirks.list_delay)
+		msleep(dcd->quirks.list_delay);
 	guard(no_faults)();
 	guard(mutex)(&dcd->lock);
 	count(dcd, cmd->opcode);

@@ -7,11 +7,13 @@
  * a seed, so a page that turns up in the wrong place does not verify.
  */
 #include <linux/types.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include "shared/memory.h"
 
@@ -102,13 +104,39 @@ static int hold_range(const char *path, __u64 len)
 	return 0;
 }
 
+/*
+ * Map two pieces of 2 MiB; when SIGUSR1 comes, map the first one anew by the same file,
+ * and touch the second one, which was left as it was.
+ */
+static int remap(const char *path)
+{
+	int sig, fd = open(path, O_RDWR);
+	sigset_t signals;
+	char *map;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	map = mmap(NULL, 2 * DAX_ALIGN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		die("mmap");
+	say("held");
+	sigwait(&signals, &sig);
+	say(mmap(map, DAX_ALIGN, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) ==
+	    MAP_FAILED ? "refused" : "mapped");
+	__atomic_load_n(map + DAX_ALIGN, __ATOMIC_RELAXED);
+	say("touched");
+	return 0;
+}
+
 static int print_help(void)
 {
 	fprintf(stderr,
 		"usage: dcdmem write DEV OFFSET LEN SEED\n"
 		"       dcdmem verify DEV OFFSET LEN SEED [OFFSET-WHEN-WRITTEN]\n"
 		"       dcdmem touch DEV OFFSET\n"
-		"       dcdmem hold DEV LEN\n");
+		"       dcdmem hold DEV LEN\n"
+		"       dcdmem remap DEV\n");
 	return 2;
 }
 
@@ -130,6 +158,8 @@ static int run(int argc, char **argv)
 		return touch_word(argv[2], number(argv[3]));
 	if (argc == 4 && !strcmp(verb, "hold"))
 		return hold_range(argv[2], number(argv[3]));
+	if (argc == 3 && !strcmp(verb, "remap"))
+		return remap(argv[2]);
 	return print_help();
 }
 
