@@ -36,13 +36,9 @@
 /* What is touched for less than that is not pinned for long */
 #define DEAD_PINNED_MS			100
 
-/*
- * So long may a driver take at once, and so much longer for each GiB; but less than
- * who waits for the lock of the device is taken to hang
- */
+/* So long may a driver take, and so much longer for each GiB */
 #define DEAD_KILL_SECONDS		60
 #define DEAD_KILL_SECONDS_PER_GIB	10
-#define DEAD_KILL_SECONDS_MAX		100
 
 struct pinned {
 	struct dev_dax *dev_dax;
@@ -125,9 +121,8 @@ static unsigned long kill_timeout(struct dev_dax *dev_dax)
 
 	for (int i = 0; dead_range(dev_dax, i, &range); i++)
 		bytes += range_len(&range);
-	return min(DEAD_KILL_SECONDS +
-		   (bytes >> ilog2(SZ_1G)) * DEAD_KILL_SECONDS_PER_GIB,
-		   DEAD_KILL_SECONDS_MAX) * HZ;
+	return (DEAD_KILL_SECONDS +
+		(bytes >> ilog2(SZ_1G)) * DEAD_KILL_SECONDS_PER_GIB) * HZ;
 }
 
 /* Return: 0 when nobody can touch the memory any more */
@@ -168,11 +163,17 @@ static void tell_owner(struct dev_dax *dev_dax, unsigned int death)
 	alloc->ops->idle(alloc->owner);
 }
 
-/* Its time is over: let the owner's next look call another thread */
+/*
+ * The timer has ended the wait for a lock that the driver has. Let the owner's next
+ * look call another thread, but where all that a thread can do is done: pinned pages
+ * are poisoned.
+ */
 static void call_again(struct dev_dax *dev_dax, unsigned int death)
 {
 	dev_err(&dev_dax->dev,
 		"lost memory is still in use: its driver is busy\n");
+	if (READ_ONCE(dev_dax->has_pages))
+		return;
 	guard(rwsem_write)(&dax_region_rwsem);
 	guard(rwsem_write)(&dax_dev_rwsem);
 	if (dev_dax->life == DEV_DAX_HANDLED && dev_dax->deaths == death)
@@ -196,7 +197,7 @@ static int undertaker_thread(void *data)
 	rc = kill_by_driver(dev_dax);
 	if (!rc)
 		tell_owner(dev_dax, death);
-	else if (signal_pending(current))
+	else if (rc == -EINTR)
 		call_again(dev_dax, death);
 	timer_delete_sync(&undertaker.timer);
 	timer_destroy_on_stack(&undertaker.timer);

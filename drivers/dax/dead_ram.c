@@ -26,6 +26,7 @@
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/page-flags.h>
@@ -55,9 +56,13 @@ struct dead_ram {
 static void poison(struct dead_ram *ram, unsigned long pfn)
 {
 #ifdef CONFIG_MEMORY_FAILURE
+	struct page *page;
+	int rc = memory_failure(pfn, 0);
+
 	ram->poisoned++;
-	/* it says that it has taken a page when only pins are left: one is its own */
-	if (memory_failure(pfn, 0) || page_ref_count(pfn_to_page(pfn)) > 1)
+	/* it may be content with a page that is pinned. One reference is its own. */
+	page = pfn_to_online_page(pfn);
+	if (rc || (page && page_ref_count(page) > 1))
 		ram->kept++;
 #endif
 }
@@ -67,7 +72,7 @@ static bool is_of_user(struct page *page)
 {
 	struct folio *folio = page_folio(page);
 
-	/* without a reference it may become another folio's at any time */
+	/* it may become another folio's at any time: folio_test_lru() can't have that */
 	if (folio_test_hugetlb(folio) || PageLRU(page))
 		return true;
 	/* others have something else in the place of ->mapping */
@@ -100,18 +105,6 @@ static void poison_range(struct dead_ram *ram, const struct range *range,
 			poison(ram, pfn);
 	}
 }
-
-/**
- * dax_dead_poison() - take system RAM that is lost from its users
- * @range: some of it may be removed already, or be removed meanwhile
- */
-void dax_dead_poison(const struct range *range)
-{
-	struct dead_ram ram = { .range = range };
-
-	poison_range(&ram, range, false);
-}
-EXPORT_SYMBOL_FOR_MODULES(dax_dead_poison, "kmem");
 
 #if IS_ENABLED(CONFIG_MEMORY_HOTREMOVE)
 /*
@@ -151,7 +144,7 @@ static bool any_in_use(unsigned long pfn, unsigned long nr)
 /**
  * struct lost_ram - a range that is lost, as long as any of it is there
  * @node: node in @lost_rams
- * @range: in blocks of memory
+ * @range: aligned to blocks of memory
  */
 struct lost_ram {
 	struct list_head node;
@@ -161,6 +154,7 @@ struct lost_ram {
 static LIST_HEAD(lost_rams);
 static DEFINE_MUTEX(lost_lock);		/* protects lost_rams */
 
+/* The range that the block at @start is of */
 static struct lost_ram *find_lost(u64 start)
 {
 	struct lost_ram *lost;
@@ -172,7 +166,11 @@ static struct lost_ram *find_lost(u64 start)
 	return NULL;
 }
 
-static void forget_lost(const struct range *range)
+/**
+ * dax_dead_forget() - a range is not there any more, or is not lost
+ * @range: as for dax_dead_remove(); need not be known
+ */
+void dax_dead_forget(const struct range *range)
 {
 	struct lost_ram *lost;
 
@@ -181,8 +179,10 @@ static void forget_lost(const struct range *range)
 	if (lost) {
 		list_del(&lost->node);
 		kfree(lost);
+		module_put(THIS_MODULE);
 	}
 }
+EXPORT_SYMBOL_FOR_MODULES(dax_dead_forget, "kmem");
 
 /* Nobody is to take @range offline under who uses it. Return: can that be seen to? */
 static bool remember_lost(const struct range *range)
@@ -196,6 +196,8 @@ static bool remember_lost(const struct range *range)
 	if (!lost)
 		return false;
 	lost->range = *range;
+	/* who sees to it stays */
+	__module_get(THIS_MODULE);
 	list_add(&lost->node, &lost_rams);
 	return true;
 }
@@ -225,11 +227,7 @@ int __init dax_dead_init(void)
 
 void dax_dead_exit(void)
 {
-	struct lost_ram *lost, *next;
-
 	unregister_memory_notifier(&lost_nb);
-	list_for_each_entry_safe(lost, next, &lost_rams, node)
-		kfree(lost);
 }
 
 static int remove_block(struct dead_ram *ram, const struct range *block)
@@ -283,7 +281,7 @@ u64 dax_dead_remove(struct device *dev, const struct range *range)
 	if (remember_lost(range))
 		left = remove_blocks(&ram, dev);
 	if (!left)
-		forget_lost(range);
+		dax_dead_forget(range);
 	dev_warn_ratelimited(dev, "lost %#llx-%#llx: %lu pages poisoned, %lu of them still in use, %llu bytes stay\n",
 			     range->start, range->end, ram.poisoned, ram.kept,
 			     left);
@@ -300,6 +298,16 @@ void dax_dead_exit(void)
 {
 }
 
+void dax_dead_forget(const struct range *range)
+{
+}
+EXPORT_SYMBOL_FOR_MODULES(dax_dead_forget, "kmem");
+
+static bool remember_lost(const struct range *range)
+{
+	return true;
+}
+
 u64 dax_dead_remove(struct device *dev, const struct range *range)
 {
 	struct dead_ram ram = { .range = range };
@@ -312,3 +320,18 @@ u64 dax_dead_remove(struct device *dev, const struct range *range)
 }
 EXPORT_SYMBOL_FOR_MODULES(dax_dead_remove, "kmem");
 #endif
+
+/**
+ * dax_dead_poison() - take system RAM that is lost from its users
+ * @range: as for dax_dead_remove(), which is to follow; some of it may be removed
+ *	   already, or be removed meanwhile
+ */
+void dax_dead_poison(const struct range *range)
+{
+	struct dead_ram ram = { .range = range };
+
+	/* first: what is poisoned would go offline, whoever has it pinned */
+	remember_lost(range);
+	poison_range(&ram, range, false);
+}
+EXPORT_SYMBOL_FOR_MODULES(dax_dead_poison, "kmem");

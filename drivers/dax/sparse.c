@@ -145,6 +145,7 @@ EXPORT_SYMBOL_FOR_MODULES(dax_sparse_discard, "dax_cxl");
 void dax_sparse_open(struct dax_region *dax_region)
 {
 	guard(rwsem_write)(&dax_region_rwsem);
+	guard(rwsem_write)(&dax_dev_rwsem);
 	dax_region->closed = false;
 }
 EXPORT_SYMBOL_FOR_MODULES(dax_sparse_open, "dax_cxl");

@@ -109,7 +109,8 @@ struct cxl_dcd_stats {
  * @expire: an open chain waits for its last record
  * @retry: memory that was asked back fell idle
  * @events: buffer for the event log, of the mailbox's payload size
- * @unread: the log may have records of before the driver was bound
+ * @unread: the log may have records of before the driver was bound; so many tries
+ *	    to read it may still fail
  * @overflow: records were lost; told to @extents when those before them are read
  * @stats: see struct cxl_dcd_stats
  */
@@ -123,7 +124,7 @@ struct cxl_dcd {
 	struct delayed_work expire;
 	struct work_struct retry;
 	struct cxl_get_event_payload *events;
-	bool unread;
+	unsigned int unread;
 	bool overflow;
 	struct cxl_dcd_stats stats;
 };

@@ -23,6 +23,9 @@
 #define DRAIN_MAX	256
 #define DRAIN_REST	msecs_to_jiffies(1000)
 
+/* So often in vain where no bit tells of records */
+#define UNREAD_TRIES	8
+
 /**
  * cxl_dcd_handle_record() - act on a record of the DC event log
  * @dcd: the Dynamic Capacity of a memory device, locked
@@ -126,6 +129,12 @@ static bool log_pending(struct cxl_dcd *dcd, int last)
 	return last != 0;
 }
 
+/* Is there anything to read, as far as is known? */
+static bool to_be_read(struct cxl_dcd *dcd, int last)
+{
+	return dcd->unread || log_pending(dcd, last);
+}
+
 /* Get, clear, then act: number of records, or errno */
 static int drain_once(struct cxl_dcd *dcd)
 {
@@ -147,7 +156,7 @@ static int drain_once(struct cxl_dcd *dcd)
 		rc = cxl_clear_event_record(dcd->mds, CXL_EVENT_TYPE_DCD,
 					    events);
 		/* an empty log: they are cleared all the same, and won't come again */
-		if (rc && log_pending(dcd, nr)) {
+		if (rc && to_be_read(dcd, nr)) {
 			/* some may be cleared, too */
 			dcd->overflow = true;
 			return rc;
@@ -159,12 +168,6 @@ static int drain_once(struct cxl_dcd *dcd)
 		dcd->overflow = false;
 	handle_records(dcd, nr, settled);
 	return nr;
-}
-
-/* Is there anything to read, as far as is known? */
-static bool to_be_read(struct cxl_dcd *dcd, int last)
-{
-	return dcd->unread || log_pending(dcd, last);
 }
 
 static void dcd_drain(struct work_struct *work)
@@ -180,9 +183,12 @@ static void dcd_drain(struct work_struct *work)
 			dev_err_ratelimited(dcd->mds->cxlds.dev,
 					    "Failed to read the DC event log: %d\n",
 					    nr);
+			if (dcd->unread)
+				dcd->unread--;
 			break;
 		}
-		dcd->unread = false;
+		if (got_all(dcd, nr))
+			dcd->unread = 0;
 		if (!nr)
 			break;
 	}
@@ -253,7 +259,7 @@ int devm_cxl_dcd_start(struct cxl_memdev_state *mds)
 		return 0;
 	/* no status bit need tell of what came before, and no interrupt will */
 	scoped_guard(mutex, &dcd->extents.lock)
-		dcd->unread = true;
+		dcd->unread = UNREAD_TRIES;
 	enable_delayed_work(&dcd->drain);
 	enable_delayed_work(&dcd->expire);
 	cxl_dcd_event(mds);
