@@ -81,18 +81,15 @@ static struct fake_object *new_object(struct fake *fake,
 	return object;
 }
 
-/* Somebody has some of it by an allocation that was there before */
-static bool any_busy(struct fake *fake, const struct cxl_allocation *alloc)
+static bool is_busy(struct fake *fake, const struct fake_object *object)
 {
-	struct cxl_extent *extent;
-
-	list_for_each_entry(extent, &alloc->extents, node) {
-		struct range dpa = fake_extent_range(extent);
-
-		for (unsigned int i = 0; i < fake->nr_busy; i++)
-			if (fake_overlap(&fake->busy[i], &dpa))
-				return true;
+	if (fake->count[FAKE_WITHDRAW] > FAKE_ENOUGH) {
+		KUNIT_FAIL(fake->test, "withdraws without end");
+		fake->nr_busy = 0;
 	}
+	for (unsigned int i = 0; i < fake->nr_busy; i++)
+		if (object_overlaps(object, &fake->busy[i]))
+			return true;
 	return false;
 }
 
@@ -105,9 +102,12 @@ int fake_prepare(struct cxl_extents *extents, struct cxl_allocation *alloc)
 	KUNIT_EXPECT_EQ(fake->test, alloc->state, CXL_ALLOCATION_PREPARED);
 	if (fault)
 		return fault->rc;
-	if (any_busy(fake, alloc))
-		return -EBUSY;
 	alloc->realized = new_object(fake, alloc);
+	/* somebody has some of it by an allocation that was there before */
+	if (is_busy(fake, alloc->realized)) {
+		free_object(alloc);
+		return -EBUSY;
+	}
 	return 0;
 }
 
@@ -152,18 +152,6 @@ int fake_publish(struct cxl_extents *extents, struct cxl_allocation *alloc)
 	}
 	object->state = FAKE_OBJECT_PUBLISHED;
 	return 0;
-}
-
-static bool is_busy(struct fake *fake, const struct fake_object *object)
-{
-	if (fake->count[FAKE_WITHDRAW] > FAKE_ENOUGH) {
-		KUNIT_FAIL(fake->test, "withdraws without end");
-		fake->nr_busy = 0;
-	}
-	for (unsigned int i = 0; i < fake->nr_busy; i++)
-		if (object_overlaps(object, &fake->busy[i]))
-			return true;
-	return false;
 }
 
 /* The one moment at which it matters whether a user is still there */

@@ -15,7 +15,7 @@ from lending import (ask_back, claimed_device, dc_region, device_base,
 from mock import BASE, FORCED_RELEASE, RECORD, Held, Mock, event_record
 from testlib import check, check_equal, test
 from users import (DAX_DRIVERS, Victim, bind_to, dc_events, host_base, listen,
-                   memory_blocks, unbind_from)
+                   memory_blocks, unbind_from, wait_in)
 from vm import MIB
 
 BLOCK = 2 * MIB
@@ -287,12 +287,6 @@ def forced_while_small_pages_are_pinned(t):
     victim.end()
     check_dead(t, device)
     end(t, region, [(0, BLOCK)])
-
-
-def wait_in(t, pid, function):
-    """Wait until a task sleeps in a function of the kernel."""
-    t.guest.until(f"process {pid} to wait in {function}", lambda: function in
-                  t.vm.run(f"cat /proc/{pid}/stack")[1])
 
 
 def thread_of(t, device):

@@ -15,7 +15,7 @@ from guest import (RELEASE, DaxDevice, Region, create_device, delete_device,
 from lending import (ask_back, dc_region, extent_at, extent_path, lend)
 from testlib import check, check_equal, test
 from users import (DAX_DRIVERS, MEMORY, Keeper, bind_to, dc_events, host_base,
-                   listen, memory_blocks, unbind_from)
+                   listen, memory_blocks, unbind_from, wait_in)
 from vm import MIB
 
 # A block of system RAM, so that kmem can have it as well, and what stays free.
@@ -130,8 +130,7 @@ def pinned(t, lent):
     yield "pinned"
     unbinding = t.guest.sh(f"attr {DAX_DRIVERS}/device_dax/unbind "
                            f"{device.name} >/dev/null 2>&1 & echo $!")
-    t.guest.until("the driver to wait", lambda: "dev_dax_wait_for_pages" in
-                  t.vm.run(f"cat /proc/{unbinding}/stack")[1])
+    wait_in(t, unbinding, "dev_dax_wait_for_pages")
     check_equal(keeper.look(), "SIGBUS", "memory of a driver that goes")
     yield "pinned, its driver waiting"
     check_equal(keeper.pin(), "unpinned", "unpin")

@@ -13,7 +13,8 @@ from lending import (ask_back, dc_region, device_base, extent_at, lend,
                      take_back)
 from test_remembered import HOME, ON_NODE, loan, plug
 from testlib import check, check_equal, test
-from users import Keeper, Victim, bind_to, forget_ids, unbind_from
+from users import (Keeper, Victim, bind_to, forget_ids, unbind_from,
+                   wait_in)
 
 BUS = "/sys/bus/cxl/drivers"
 PCI = "/sys/bus/pci"
@@ -363,9 +364,15 @@ def unbind_while_pinned(t, region, device):
     check_equal(keeper.pin(), "pinned", "pin")
     unbinding = t.guest.sh(f"attr {BUS}/cxl_region/unbind {region.name} "
                            ">/dev/null 2>&1 & echo $!")
-    t.guest.until("the region to wait", lambda: "dev_dax_wait_for_pages" in
-                  t.vm.run(f"cat /proc/{unbinding}/stack")[1])
+    wait_in(t, unbinding, "dev_dax_wait_for_pages")
     return keeper, unbinding
+
+
+def end_wait(t, keeper, unbinding):
+    """Let go of the page: the region goes."""
+    check_equal(keeper.pin(), "unpinned", "unpin")
+    t.guest.until("the end", lambda: t.vm.run(f"kill -0 {unbinding}")[0])
+    keeper.end()
 
 
 @test()
@@ -383,9 +390,7 @@ def surprise_youngest_while_pinned(t):
     check(not t.guest.exists(youngest.path), "the youngest device is there")
     check_equal([t.guest.read(name) for name in named], ["", ""],
                 "youngest and next device, afterwards")
-    check_equal(keeper.pin(), "unpinned", "unpin")
-    t.guest.until("the end", lambda: t.vm.run(f"kill -0 {unbinding}")[0])
-    keeper.end()
+    end_wait(t, keeper, unbinding)
 
 
 @test()
@@ -401,9 +406,7 @@ def surprise_others_while_one_is_pinned(t):
     user = Keeper(t.guest, other.node, BLOCK)
     keeper, unbinding = unbind_while_pinned(t, region, device)
     check_equal(user.look(), "SIGBUS", "memory of the other device")
-    check_equal(keeper.pin(), "unpinned", "unpin")
-    t.guest.until("the end", lambda: t.vm.run(f"kill -0 {unbinding}")[0])
-    keeper.end()
+    end_wait(t, keeper, unbinding)
     user.end()
 
 
@@ -440,8 +443,7 @@ def surprise_region_while_pinned(t):
     keeper, unbinding = unbind_while_pinned(t, going, device)
     deleting = t.guest.sh(f"attr {going.dax_region}/dax_region/delete "
                           f"{going.seed} >/dev/null 2>&1 & echo $!")
-    t.guest.until("the deletion to be tried", lambda: "delete_store" in
-                  t.vm.run(f"cat /proc/{deleting}/stack")[1])
+    wait_in(t, deleting, "delete_store")
 
     lend(t, other, [MAPPED])
     user = claim(t, other, seed_device(t.guest, other), MAPPED)

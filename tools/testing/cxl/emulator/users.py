@@ -110,6 +110,12 @@ def forget_ids(devices):
         device.guest.write(f"{DAX_DRIVERS}/device_dax/remove_id", device.name)
 
 
+def wait_in(t, pid, function):
+    """Wait until a task sleeps in a function of the kernel."""
+    t.guest.until(f"process {pid} to wait in {function}", lambda: function in
+                  t.vm.run(f"cat /proc/{pid}/stack")[1])
+
+
 def listen(guest):
     """Start to listen to uevents."""
     guest.sh(f": >{UEVENTS}; uevents >{UEVENTS} 2>&1 &")
