@@ -28,6 +28,9 @@ KNOWN = (
     # a device that a driver takes before device_add() is ready, and that goes without
     # ever being on the list of deferred probes: nobody frees the reason
     "device_set_deferred_probe_reason",
+    # a CXL region for which the window has no room: without a device to take it along,
+    # what could not be placed is not freed (kernel/resource.c)
+    "get_free_mem_region",
 )
 
 

@@ -14,8 +14,8 @@ from lending import (ask_back, claimed_device, dc_region, device_base,
                      extent_at, lend, take_back)
 from mock import BASE, FORCED_RELEASE, RECORD, Held, Mock, event_record
 from testlib import check, check_equal, test
-from users import (DAX_DRIVERS, Victim, bind_to, dc_events, host_base, listen,
-                   memory_blocks, unbind_from, wait_in)
+from users import (DAX_DRIVERS, Victim, bind_to, dc_events, forget_ids, host_base,
+                   listen, memory_blocks, unbind_from, wait_in)
 from vm import MIB
 
 BLOCK = 2 * MIB
@@ -36,6 +36,7 @@ TRACING = "/sys/kernel/tracing"
 POISONED = re.compile(r"Memory failure: (0x[0-9a-f]+): recovery action for dax "
                       "page: Recovered")
 KMEM = "/sys/bus/dax/drivers/kmem"
+REGION_DRIVER = "/sys/bus/cxl/drivers/cxl_region"
 TAG = "11111111-2222-3333-4444-555555555555"
 
 
@@ -330,6 +331,41 @@ def forced_while_its_driver_is_busy(t):
     end(t, region, [extent])
 
 
+def unbind_region(t, region):
+    """Begin to unbind a region's driver; returns the process that does it."""
+    return t.guest.sh(f"attr {REGION_DRIVER}/unbind {region.name} "
+                      ">/dev/null 2>&1 & echo $!")
+
+
+@test()
+def forced_pinned_and_its_region_goes(t):
+    """What was taken is pinned when its region goes: that waits for the page, and
+    gives nothing back. A region that comes finds what the device lists then."""
+    region = dc_region(t)
+    lend(t, region, [(0, BLOCK)])
+    device = claimed_device(t, region)
+    forget_ids([device])
+    victim = Victim(t, "region-goes", "pin", device.node, 1)
+    take_pinned(t, region, 1)
+    before = t.guest.commands()
+    unbinding = unbind_region(t, region)
+    wait_in(t, unbinding, "dev_dax_wait_for_pages")
+    victim.signal("KILL")
+    victim.end()
+    t.guest.until("the region to go", lambda: not t.guest.exists(
+        f"/proc/{unbinding}"))
+    check_equal(t.guest.commands().get(RELEASE), before.get(RELEASE), "releases")
+    check_equal(len(t.guest.device_ranges()), 1, "the device's list")
+
+    t.guest.destroy_region(region.name)
+    region = dc_region(t)
+    t.guest.wait_ranges(region, [(0, BLOCK)])
+    device = claimed_device(t, region)
+    check_equal(device.mem("write", 0, BLOCK, 6), "written", "write")
+    device.give_back()
+    end(t, region, [(0, BLOCK)])
+
+
 @contextmanager
 def no_memory(t, space=0):
     """Allocations of tasks that are marked for it fail, those behind the first
@@ -496,6 +532,36 @@ def forced_while_system_ram_is_pinned(t):
     unbind_kmem(t, device)
     end(t, region, [extent])
     t.guest.sh("rmmod kmem")
+
+
+@test(fresh=True)
+def forced_system_ram_pinned_and_its_region_goes(t):
+    """Pinned system RAM that was taken stays where it is when its region goes:
+    nothing goes back, and the region can't come back before the machine starts
+    again. What the device lists then is found."""
+    region, device, node, extent = kmem_region(t)
+    victim = Victim(t, "ram-region-goes", "ram-pin", node, 2)
+    begin = len(t.vm.log())
+    take(t, region, [extent])
+    t.guest.until("the log", lambda: "bytes stay" in t.vm.log()[begin:], 90)
+    before = t.guest.commands()
+    unbinding = unbind_region(t, region)
+    t.guest.until("the region to go", lambda: not t.guest.exists(
+        f"/proc/{unbinding}"), 90)
+    check(not t.guest.exists(device.path), "the DAX device is there")
+    check("kmem" in t.guest.read("/proc/iomem"), "system RAM is not named")
+    check_equal(t.guest.refusal(f"{REGION_DRIVER}/bind", region.name), "EBUSY",
+                "binding again")
+    check_equal(t.guest.commands().get(RELEASE), before.get(RELEASE), "releases")
+    victim.signal("KILL")
+    victim.end()
+    check_equal(t.guest.refusal(f"{REGION_DRIVER}/bind", region.name), "EBUSY",
+                "binding when nobody uses it")
+    check_equal(len(t.guest.device_ranges()), 1, "the device's list")
+    t.vm.reset()
+    t.vm.sh("dvsec")
+    t.guest.load()
+    t.guest.wait_ranges(dc_region(t), [extent])
 
 
 @test()
