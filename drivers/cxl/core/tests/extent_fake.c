@@ -5,6 +5,7 @@
 #include <kunit/static_stub.h>
 #include <linux/cleanup.h>
 #include <linux/jiffies.h>
+#include <linux/preempt.h>
 #include <linux/slab.h>
 #include <trace/events/kmem.h>
 #include "extent_fake.h"
@@ -36,7 +37,8 @@ static void on_kfree(void *data, unsigned long call_site, const void *object)
 	struct kunit *test = data;
 	struct fake *fake;
 
-	if (!object || kunit_get_current_test() != test)
+	/* what an interrupt frees that comes in between is none of ours */
+	if (!object || !in_task() || kunit_get_current_test() != test)
 		return;
 	fake = test->priv;
 	if (!fake || !fake->tracked)
