@@ -16,6 +16,7 @@ CXL = "/sys/bus/cxl/devices"
 DAX = "/sys/bus/dax/devices"
 DAX_DRIVER = "/sys/bus/dax/drivers/device_dax"
 PCI_DRIVER = "/sys/bus/pci/drivers/cxl_pci"
+REGION_DRIVER = "/sys/bus/cxl/drivers/cxl_region"
 
 # In the order in which they are loaded. kmem stays out: it would take every
 # DAX device of an ordinary region at once.
@@ -164,6 +165,15 @@ class Guest:
             return error.errno
         return None
 
+    def begin_write(self, path, value):
+        """Write an attribute in the background, for that may take long; the process
+        that does it."""
+        return self.sh(f"attr {path} {value} >/dev/null 2>&1 & echo $!")
+
+    def wait_end(self, what, pid, timeout=10):
+        """Wait until a process is gone; `what` is for the error message."""
+        self.until(what, lambda: not self.exists(f"/proc/{pid}"), timeout)
+
     def until(self, what, condition, timeout=10):
         """Poll until condition() is true; `what` is for the error message."""
         deadline = time.monotonic() + timeout * SLOWNESS
@@ -182,6 +192,12 @@ class Guest:
             int(number) for number in re.findall(r"\d+", name)])
 
     # Modules and devices
+
+    def restart(self):
+        """Reset the machine, and load the modules again."""
+        self.vm.reset()
+        self.vm.sh("dvsec")
+        self.load()
 
     def load(self, modules=MODULES):
         """Load modules; wait for the memory device if the machine has one."""
@@ -270,7 +286,7 @@ class Guest:
             (f"{decoder}/dpa_size", region.size),
             (f"{name}/target0", decoder),
             (f"{name}/commit", 1))])
-        self.write("/sys/bus/cxl/drivers/cxl_region/bind", name)
+        self.write(f"{REGION_DRIVER}/bind", name)
         if self.exists("/sys/module/dax_cxl"):
             self.wait_dax(region)
         return region
@@ -290,7 +306,7 @@ class Guest:
         ).split()
         writes = [(f"{CXL}/{name}/commit", 0)]
         if driver:
-            writes.insert(0, ("/sys/bus/cxl/drivers/cxl_region/unbind", name))
+            writes.insert(0, (f"{REGION_DRIVER}/unbind", name))
         if target != "-":
             writes += [(f"{CXL}/{name}/target0", "\n"),
                        (f"{CXL}/{target}/dpa_size", 0)]
@@ -479,8 +495,7 @@ class DaxDevice:
     def let_go(self, pid):
         """End the process that hold() started."""
         self.guest.sh(f"kill {pid}")
-        self.guest.until("the holder's end", lambda: not self.guest.exists(
-            f"/proc/{pid}"))
+        self.guest.wait_end("the holder's end", pid)
 
 
 def seed_device(guest, region):

@@ -413,9 +413,7 @@ def dcd_online_for_the_kernel(t):
     status, _ = dcd.run(f"offline -t 2 {region.seed}")
     t.note(f"offline says: {dcd.said}")
     check_equal("can't be moved" in dcd.said, bool(status), "error")
-    t.vm.reset()
-    t.vm.sh("dvsec")
-    t.guest.load()
+    t.guest.restart()
     t.guest.wait_ranges(dcd.region(), [HOME])
 
 
@@ -494,9 +492,7 @@ def dcd_watch_names_system_ram(t):
     check_equal(people.wait(1), [f"{region.name}: release-request 128 MiB at "
                                  "128 MiB, waits for system-ram"], "line")
     check_equal(json.loads(programs.wait(1)[0])["waits_for"], "system-ram", "JSON")
-    t.vm.reset()
-    t.vm.sh("dvsec")
-    t.guest.load()
+    t.guest.restart()
     t.guest.wait_ranges(dcd.region(), [HOME])
 
 

@@ -15,7 +15,7 @@ device's worker (records), or a command.
 
 from dataclasses import dataclass
 
-from guest import DAX, DAX_DRIVER
+from guest import DAX, DAX_DRIVER, REGION_DRIVER
 from mock import (BASE, INTERNAL_ERROR, INVALID_INPUT, RETRY, Held, Mock,
                   load_mock)
 from test_allocations import lender
@@ -49,7 +49,6 @@ ALWAYS = "before 99"
 LEAK = 128
 
 BUS = "/sys/bus/cxl"
-DRIVER = f"{BUS}/drivers/cxl_region"
 PAGES = "/sys/kernel/debug/fail_page_alloc"
 
 # What a failed command leaves behind by its nature, and nothing else may:
@@ -290,7 +289,7 @@ class Bench:
         return {
             "mock": self.mock.dir, "region": region.name,
             "dax_region": region.dax_region, "dax": DAX, "bus": BUS,
-            "driver": DRIVER, "name": f"dax_region{number}", "tag": TAG,
+            "driver": REGION_DRIVER, "name": f"dax_region{number}", "tag": TAG,
             "seed": f"{DAX}/{region.seed}", "second": f"dax{number}.1",
             "first": region.seed, "device_dax": DAX_DRIVER,
             "pin": PIN.format(first=region.seed),
@@ -370,7 +369,7 @@ def bench(t, number=1, chain=None, payload=4096):
 def without_driver(bench_):
     """The region is unbound, and its DAX driver comes when it is called."""
     bench_.t.guest.write_all([
-        (f"{DRIVER}/unbind", bench_.region.name),
+        (f"{REGION_DRIVER}/unbind", bench_.region.name),
         (f"{BUS}/drivers_autoprobe", "0")])
     bench_.bound = False
 
@@ -379,7 +378,7 @@ def end_without_driver(bench_):
     """Undo without_driver()."""
     bench_.t.guest.write_all([
         (f"{BUS}/drivers_autoprobe", "1"),
-        (f"{DRIVER}/bind", bench_.region.name)])
+        (f"{REGION_DRIVER}/bind", bench_.region.name)])
     bench_.t.guest.wait_dax(bench_.region)
     bench_.bound = True
 

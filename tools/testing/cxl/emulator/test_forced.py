@@ -9,7 +9,7 @@ way. The mock takes it first, and tells then.
 import re
 from contextlib import contextmanager
 
-from guest import RELEASE, create_device, seed_device
+from guest import RELEASE, REGION_DRIVER, create_device, seed_device
 from lending import (ask_back, claimed_device, dc_region, device_base,
                      extent_at, lend, take_back)
 from mock import BASE, FORCED_RELEASE, RECORD, Held, Mock, event_record
@@ -36,7 +36,6 @@ TRACING = "/sys/kernel/tracing"
 POISONED = re.compile(r"Memory failure: (0x[0-9a-f]+): recovery action for dax "
                       "page: Recovered")
 KMEM = "/sys/bus/dax/drivers/kmem"
-REGION_DRIVER = "/sys/bus/cxl/drivers/cxl_region"
 TAG = "11111111-2222-3333-4444-555555555555"
 
 
@@ -306,8 +305,7 @@ def forced_while_its_driver_is_busy(t):
     lend(t, region, [extent])
     device = claimed_device(t, region)
     victim = Victim(t, "busy", "pin", device.node, 1)
-    unbinding = t.guest.sh(f"attr {DAX_DRIVERS}/device_dax/unbind {device.name} "
-                           ">/dev/null 2>&1 & echo $!")
+    unbinding = t.guest.begin_write(f"{DAX_DRIVERS}/device_dax/unbind", device.name)
     wait_in(t, unbinding, "dev_dax_wait_for_pages")
     begin = len(t.vm.log())
     take(t, region, [extent])
@@ -318,24 +316,16 @@ def forced_while_its_driver_is_busy(t):
     t.guest.sh(f"kill -KILL {thread}")
     t.guest.until("the log", lambda: "in use: its driver is busy" in
                   t.vm.log()[begin:])
-    t.guest.until("the thread's end", lambda: not t.guest.exists(
-        f"/proc/{thread}"))
+    t.guest.wait_end("the thread's end", thread)
     wait_in(t, unbinding, "dev_dax_wait_for_pages")
     check_equal(device.size(), extent[1], "size of the dead device")
 
     victim.signal("KILL")
-    t.guest.until("the driver to go", lambda: not t.guest.exists(
-        f"/proc/{unbinding}"))
+    t.guest.wait_end("the driver to go", unbinding)
     # its claim ends by itself, unless its pages are found to be free before its driver goes
     t.guest.write(device.attribute("size"), "0")
     t.guest.write(f"{DAX_DRIVERS}/device_dax/remove_id", device.name)
     end(t, region, [extent])
-
-
-def unbind_region(t, region):
-    """Begin to unbind a region's driver; returns the process that does it."""
-    return t.guest.sh(f"attr {REGION_DRIVER}/unbind {region.name} "
-                      ">/dev/null 2>&1 & echo $!")
 
 
 @test()
@@ -349,12 +339,11 @@ def forced_pinned_and_its_region_goes(t):
     victim = Victim(t, "region-goes", "pin", device.node, 1)
     take_pinned(t, region, 1)
     before = t.guest.commands()
-    unbinding = unbind_region(t, region)
+    unbinding = t.guest.begin_write(f"{REGION_DRIVER}/unbind", region.name)
     wait_in(t, unbinding, "dev_dax_wait_for_pages")
     victim.signal("KILL")
     victim.end()
-    t.guest.until("the region to go", lambda: not t.guest.exists(
-        f"/proc/{unbinding}"))
+    t.guest.wait_end("the region to go", unbinding)
     check_equal(t.guest.commands().get(RELEASE), before.get(RELEASE), "releases")
     check_equal(len(t.guest.device_ranges()), 1, "the device's list")
 
@@ -546,9 +535,10 @@ def forced_system_ram_pinned_and_its_region_goes(t):
     take(t, region, [extent])
     t.guest.until("the log", lambda: "bytes stay" in t.vm.log()[begin:], 90)
     before = t.guest.commands()
-    unbinding = unbind_region(t, region)
-    t.guest.until("the region to go", lambda: not t.guest.exists(
-        f"/proc/{unbinding}"), 90)
+    unbinding = t.guest.begin_write(f"{REGION_DRIVER}/unbind", region.name)
+    t.guest.wait_end("the region to go", unbinding, 90)
+    check("taken, and still in use when its region goes" in t.vm.log()[begin:],
+          "the log does not say that it is still in use")
     check(not t.guest.exists(device.path), "the DAX device is there")
     check("kmem" in t.guest.read("/proc/iomem"), "system RAM is not named")
     check_equal(t.guest.refusal(f"{REGION_DRIVER}/bind", region.name), "EBUSY",
@@ -559,9 +549,7 @@ def forced_system_ram_pinned_and_its_region_goes(t):
     check_equal(t.guest.refusal(f"{REGION_DRIVER}/bind", region.name), "EBUSY",
                 "binding when nobody uses it")
     check_equal(len(t.guest.device_ranges()), 1, "the device's list")
-    t.vm.reset()
-    t.vm.sh("dvsec")
-    t.guest.load()
+    t.guest.restart()
     t.guest.wait_ranges(dc_region(t), [extent])
 
 

@@ -2,7 +2,7 @@
 """Drivers come and go, the guest reboots, the memory is accounted for."""
 
 from costs import BLOCK, blocks
-from guest import PCI_DRIVER, seed_device
+from guest import PCI_DRIVER, REGION_DRIVER, seed_device
 from lending import claimed_device, dc_region, extent_at, lend, take_back
 from mock import RECORD
 from testlib import check_equal, test
@@ -85,8 +85,7 @@ def region_driver_rebind_releases(t):
     """Unbinding the region's driver releases what is held in it."""
     region, _ = lent_region(t)
     for action in ("unbind", "bind"):
-        t.guest.write(f"/sys/bus/cxl/drivers/cxl_region/{action}",
-                      region.name)
+        t.guest.write(f"{REGION_DRIVER}/{action}", region.name)
         check_equal(t.guest.device_ranges(), [], f"held after {action}")
     t.guest.wait_dax(region)
     lend(t, region, HELD)
@@ -180,9 +179,7 @@ def uncovered_extents_stay(t):
     partition's extents alone; they are found when their region is made."""
     region = dc_region(t, 1)
     lend(t, region, blocks(2, stride=2))
-    t.vm.reset()
-    t.vm.sh("dvsec")
-    t.guest.load()
+    t.guest.restart()
     other = dc_region(t, 2)
     check_equal(t.guest.ranges(other), [], "extents of the other region")
     check_equal(len(t.guest.device_ranges()), 2, "extents the device lists")

@@ -3,16 +3,17 @@
 to act on it, and no flood.
 
 What is not here: "taken, and still in use when its region goes" takes system RAM
-that can't be removed, and the machine is of no use after that.
+that can't be removed, and the machine is of no use after that; see test_forced.py.
 """
 
 import re
 import time
 import uuid
 
+from guest import REGION_DRIVER
 from mock import BASE, INTERNAL_ERROR, NULL_TAG, RELEASE, event_record
 from test_allocations import expect_held
-from test_mock import (BLOCK, EMPTY, REGION_DRIVER, blocks, counted, ranges,
+from test_mock import (BLOCK, EMPTY, blocks, counted, ranges,
                        statistics, uptime, with_region)
 from testlib import check, check_equal, test
 from vm import GuestError

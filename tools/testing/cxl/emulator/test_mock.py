@@ -5,7 +5,7 @@ import re
 import time
 import uuid
 
-from guest import CXL, Refused, parse_counters, seed_device
+from guest import CXL, REGION_DRIVER, Refused, parse_counters, seed_device
 from lending import dc_region, extent_at, take_back
 from mock import (ADD, BASE, DEBUGFS, DEVICES, INTERNAL_ERROR,
                   INVALID_ADDRESS, INVALID_INPUT, INVALID_LENGTH,
@@ -22,7 +22,6 @@ from vm import MIB, SLOWNESS
 BLOCK = 2 * MIB
 EMPTY = ("4802", 0, 0, [])
 NO_REGION = "refused (no region maps it)"
-REGION_DRIVER = "/sys/bus/cxl/drivers/cxl_region"
 
 # Of the driver: so many Get Event Records in a row, then so many seconds of rest.
 DRAIN_MAX, DRAIN_REST = 256, 1

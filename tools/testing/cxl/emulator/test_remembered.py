@@ -128,14 +128,12 @@ def pinned(t, lent):
     keeper = Keeper(t.guest, device.node, BLOCK)
     check_equal(keeper.pin(), "pinned", "pin")
     yield "pinned"
-    unbinding = t.guest.sh(f"attr {DAX_DRIVERS}/device_dax/unbind "
-                           f"{device.name} >/dev/null 2>&1 & echo $!")
+    unbinding = t.guest.begin_write(f"{DAX_DRIVERS}/device_dax/unbind", device.name)
     wait_in(t, unbinding, "dev_dax_wait_for_pages")
     check_equal(keeper.look(), "SIGBUS", "memory of a driver that goes")
     yield "pinned, its driver waiting"
     check_equal(keeper.pin(), "unpinned", "unpin")
-    t.guest.until("the driver to go", lambda: not t.guest.exists(
-        f"/proc/{unbinding}"))
+    t.guest.wait_end("the driver to go", unbinding)
     yield "without a driver"
     keeper.end()
 
@@ -306,7 +304,5 @@ def remembered_while_memory_is_stuck(t):
     t.guest.write(lent.device.attribute("size"), "0")
     check_stuck(t, lent, keeper, "given back")
     check_equal(t.guest.commands().get(RELEASE, 0), releases, "releases")
-    t.vm.reset()
-    t.vm.sh("dvsec")
-    t.guest.load()
+    t.guest.restart()
     t.guest.wait_ranges(dc_region(t), [FREE, HOME])

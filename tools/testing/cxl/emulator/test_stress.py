@@ -13,7 +13,7 @@ import random
 import time
 
 from costs import BLOCK
-from guest import CXL, merge_ranges, parse_counters
+from guest import CXL, REGION_DRIVER, merge_ranges, parse_counters
 from mock import FORCED_RELEASE, RECORD, Held, Mock, event_record
 from testlib import check, test
 from vm import MIB, SLOWNESS, GuestError, QMPError
@@ -213,7 +213,7 @@ def prepare(t):
     """
     guest = t.guest
     for region in guest.names(CXL, "region*"):
-        guest.vm.run(f"echo {region} > /sys/bus/cxl/drivers/cxl_region/unbind")
+        guest.vm.run(f"echo {region} > {REGION_DRIVER}/unbind")
     guest.sh("modprobe kmem && modprobe cxl_pci && modprobe cxl_dc_record", 60)
     guest.sh("echo offline > /sys/devices/system/memory/auto_online_blocks")
     path = "/sys/bus/pci/drivers/cxl_pci/*/mem*"
@@ -231,7 +231,7 @@ def clean_up(t):
     t.guest.sh("rmmod kmem; rmmod cxl_pci", 60)
     regions = t.guest.names(CXL, "region*")
     for region in regions:
-        t.guest.write("/sys/bus/cxl/drivers/cxl_region/bind", region)
+        t.guest.write(f"{REGION_DRIVER}/bind", region)
 
 
 def follow(t, emulated, seconds):

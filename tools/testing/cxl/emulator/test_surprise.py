@@ -8,7 +8,8 @@ Chains that are open meanwhile are shown on the mock device.
 """
 
 from costs import BLOCK, blocks
-from guest import CXL, DAX, MODULES, PCI_DRIVER, create_device, seed_device
+from guest import (CXL, DAX, MODULES, PCI_DRIVER, REGION_DRIVER, create_device,
+                   seed_device)
 from lending import (ask_back, dc_region, device_base, extent_at, lend,
                      take_back)
 from test_remembered import HOME, ON_NODE, loan, plug
@@ -321,13 +322,12 @@ def surprise_open_across_binds(t):
     check_equal(device.mem("write", 0, BLOCK, 3), "written", "write")
     check_equal(keeper.look(), "SIGBUS", "a mapping of the bind before")
     t.guest.sh(f"kill -USR1 {mapper}")
-    t.guest.until("the mapper's end", lambda: not t.guest.exists(f"/proc/{mapper}"))
+    t.guest.wait_end("the mapper's end", mapper)
     check_equal(t.guest.read("/tmp/mapper").split("\n"),
                 ["held", "refused", "SIGBUS"], "a file of the bind before")
     keeper.end()
     t.guest.sh(f"kill {owner}")
-    t.guest.until("the owner's end", lambda: not t.guest.exists(
-        f"/proc/{owner}"))
+    t.guest.wait_end("the owner's end", owner)
     check_equal(device.mem("verify", 0, BLOCK, 3), "verified", "data")
     device.unbind()
     device.bind()
@@ -362,8 +362,7 @@ def unbind_while_pinned(t, region, device):
     forget_ids([device])
     keeper = Keeper(t.guest, device.node, BLOCK)
     check_equal(keeper.pin(), "pinned", "pin")
-    unbinding = t.guest.sh(f"attr {BUS}/cxl_region/unbind {region.name} "
-                           ">/dev/null 2>&1 & echo $!")
+    unbinding = t.guest.begin_write(f"{REGION_DRIVER}/unbind", region.name)
     wait_in(t, unbinding, "dev_dax_wait_for_pages")
     return keeper, unbinding
 
@@ -371,7 +370,7 @@ def unbind_while_pinned(t, region, device):
 def end_wait(t, keeper, unbinding):
     """Let go of the page: the region goes."""
     check_equal(keeper.pin(), "unpinned", "unpin")
-    t.guest.until("the end", lambda: t.vm.run(f"kill -0 {unbinding}")[0])
+    t.guest.wait_end("the end", unbinding)
     keeper.end()
 
 
@@ -441,8 +440,7 @@ def surprise_region_while_pinned(t):
     # it goes first, and the seed device is there until then
     device = claim(t, going, create_device(t.guest, going), MAPPED)
     keeper, unbinding = unbind_while_pinned(t, going, device)
-    deleting = t.guest.sh(f"attr {going.dax_region}/dax_region/delete "
-                          f"{going.seed} >/dev/null 2>&1 & echo $!")
+    deleting = t.guest.begin_write(f"{going.dax_region}/dax_region/delete", going.seed)
     wait_in(t, deleting, "delete_store")
 
     lend(t, other, [MAPPED])
@@ -454,8 +452,8 @@ def surprise_region_while_pinned(t):
     check_equal(len(t.guest.device_ranges()), 1, "ranges the device lists")
 
     check_equal(keeper.pin(), "unpinned", "unpin")
-    t.guest.until("both to end", lambda: t.vm.run(
-        f"kill -0 {unbinding} || kill -0 {deleting}")[0])
+    t.guest.wait_end("the region to go", unbinding)
+    t.guest.wait_end("the deletion to end", deleting)
     t.guest.until("release", lambda: not t.guest.device_ranges())
     keeper.end()
 
@@ -477,9 +475,7 @@ def surprise_region_with_system_ram(t):
                 "the device's list")
     check_refused(t, lent.region, begin)
     check_equal(keeper.look(), "intact", "the process's memory")
-    t.vm.reset()
-    t.vm.sh("dvsec")
-    t.guest.load()
+    t.guest.restart()
     t.guest.wait_ranges(dc_region(t), [HOME])
 
 

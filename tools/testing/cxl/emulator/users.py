@@ -43,8 +43,7 @@ class Keeper:
     def end(self):
         """End it; returns when its memory is free."""
         self.guest.sh(f"kill {self.pid}")
-        self.guest.until("the keeper's end", lambda: not self.guest.exists(
-            f"/proc/{self.pid}"))
+        self.guest.wait_end("the keeper's end", self.pid)
 
 
 class Victim:
@@ -67,8 +66,7 @@ class Victim:
 
     def end(self, timeout=20):
         """Wait for its end; what it said last."""
-        self.guest.until("the victim's end", lambda: not self.guest.exists(
-            f"/proc/{self.pid}"), timeout)
+        self.guest.wait_end("the victim's end", self.pid, timeout)
         return self.said().splitlines()[-1]
 
 
