@@ -11,7 +11,8 @@
  * Pages that are pinned (RDMA, VFIO) can't be taken from their holder. They are
  * poisoned, so that nobody else gets them, and the log says how many there are.
  *
- * System RAM is for kmem to remove, see dead_ram.c.
+ * System RAM is for kmem to remove, or, when kmem was unbound while it was online, for
+ * the thread: see dead_ram.c.
  *
  * Locking: nothing here that can take long runs under the locks of the DAX bus. The
  * thread holds the device lock around the driver's ->kill(). SIGKILL ends that, and a
@@ -21,9 +22,11 @@
 #include <linux/dax.h>
 #include <linux/delay.h>
 #include <linux/device.h>
+#include <linux/ioport.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/lockdep.h>
+#include <linux/memory.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sched/signal.h>
@@ -136,10 +139,64 @@ static int kill_by_driver(struct dev_dax *dev_dax)
 	rc = ACQUIRE_ERR(device_intr, &lock);
 	if (rc)
 		return rc;
-	if (!dev->driver || !dev_dax_is_dead(dev_dax))
+	if (!dev_dax_is_dead(dev_dax))
 		return -EBUSY;
+	if (!dev->driver)
+		return -ENODEV;
 	driver = to_dax_drv(dev->driver);
 	return driver->kill ? driver->kill(dev_dax) : -EBUSY;
+}
+
+static bool is_system_ram(const struct range *range)
+{
+	return region_intersects(range->start, range_len(range),
+				 IORESOURCE_SYSTEM_RAM, IORES_DESC_NONE) !=
+	       REGION_DISJOINT;
+}
+
+/**
+ * dev_dax_is_left_online() - has kmem left memory of a device behind?
+ * @dev_dax: no driver is bound
+ *
+ * kmem may be unbound while the memory is online. Somebody uses it, then, until the
+ * machine starts again.
+ *
+ * Return: true when any of it is System RAM
+ */
+bool dev_dax_is_left_online(struct dev_dax *dev_dax)
+{
+	lockdep_assert_held(&dax_region_rwsem);
+	for (int i = 0; i < dev_dax->nr_range; i++)
+		if (is_system_ram(&dev_dax->ranges[i].range))
+			return true;
+	return false;
+}
+
+/* Narrow @range to what kmem takes. Return: has it left any of that behind? */
+static bool left_online(struct range *range)
+{
+	*range = memory_block_aligned_range(range);
+	return range->start < range->end && is_system_ram(range);
+}
+
+/* What kmem has left behind. Return: 0 when all of it is removed, -EBUSY if not */
+static int remove_left_online(struct dev_dax *dev_dax)
+{
+	struct range range;
+	bool any = false;
+	u64 left = 0;
+
+	/* all of it, before the first block takes its time */
+	for (int i = 0; dead_range(dev_dax, i, &range); i++)
+		if (left_online(&range))
+			dax_dead_poison(&range);
+	for (int i = 0; dead_range(dev_dax, i, &range); i++) {
+		if (!left_online(&range))
+			continue;
+		left += dax_dead_remove(&dev_dax->dev, &range);
+		any = true;
+	}
+	return any && !left ? 0 : -EBUSY;
 }
 
 /* @alloc is its owner's alone again: nobody reads any more what a device has of it */
@@ -195,6 +252,8 @@ static int undertaker_thread(void *data)
 	poison_pinned(dev_dax);
 	mod_timer(&undertaker.timer, jiffies + kill_timeout(dev_dax));
 	rc = kill_by_driver(dev_dax);
+	if (rc == -ENODEV)
+		rc = remove_left_online(dev_dax);
 	if (!rc)
 		tell_owner(dev_dax, death);
 	else if (rc == -EINTR)
@@ -234,7 +293,8 @@ static int end_use(struct dev_dax *dev_dax)
 
 	lockdep_assert_held_write(&dax_region_rwsem);
 	scoped_guard(rwsem_write, &dax_dev_rwsem) {
-		if (!dev_dax->dev.driver && !dax_region->closed) {
+		if (!dev_dax->dev.driver && !dax_region->closed &&
+		    !dev_dax_is_left_online(dev_dax)) {
 			release_dev_dax_ranges(dev_dax);
 			return 0;
 		}
@@ -254,10 +314,10 @@ static int end_use(struct dev_dax *dev_dax)
  * dax_sparse_kill() - the memory of an allocation is gone
  * @alloc: published; freed unless -EBUSY is returned
  *
- * A claim of a device without a driver ends. A device with a driver is dead: its
- * mappings are torn down, it can't be opened or mapped, and does not come to life
- * before its driver is unbound and its size set to 0. Its driver is not unbound
- * here: that waits for pages which may be pinned for long.
+ * A claim of a device without a driver ends, unless kmem has left its memory online.
+ * Else the device is dead: its mappings are torn down, it can't be opened or mapped,
+ * and does not come to life before its driver is unbound and its size set to 0. Its
+ * driver is not unbound here: that waits for pages which may be pinned for long.
  *
  * Return: 0 when nobody had it; 1 when a device had it, and nobody can touch it any
  * more; or -EBUSY when somebody may still touch it: nobody can claim it, and this is

@@ -8,7 +8,8 @@
  * touch it. Then block by block goes offline and is removed, but only if a look at
  * each of its pages, after new users were locked out and before anything migrates,
  * finds none in use. As long as any of the memory is there, nobody else can take it
- * offline without that look either: pages that are poisoned would pass for free.
+ * offline without that look either: pages that are poisoned would pass for free. Nor
+ * can anybody bring it online again.
  *
  * Pages that are pinned can't be taken from their holder, and those that the kernel
  * has for itself are left alone: poisoning them would only let their block be removed
@@ -202,22 +203,25 @@ static bool remember_lost(const struct range *range)
 	return true;
 }
 
-/* No page of it finds a new user any more, and none was migrated yet */
-static int going_offline(struct notifier_block *nb, unsigned long action,
-			 void *arg)
+/*
+ * What is lost does not go online. It goes offline when nobody has a page of it: none
+ * finds a new user any more by then, and none was migrated yet.
+ */
+static int going(struct notifier_block *nb, unsigned long action, void *arg)
 {
 	const struct memory_notify *notify = arg;
+	bool online = action == MEM_GOING_ONLINE;
 
-	if (action != MEM_GOING_OFFLINE)
+	if (!online && action != MEM_GOING_OFFLINE)
 		return NOTIFY_DONE;
 	guard(mutex)(&lost_lock);
 	if (!find_lost(PFN_PHYS(notify->start_pfn)))
 		return NOTIFY_DONE;
-	return any_in_use(notify->start_pfn, notify->nr_pages) ?
+	return online || any_in_use(notify->start_pfn, notify->nr_pages) ?
 		       notifier_from_errno(-EBUSY) : NOTIFY_OK;
 }
 
-static struct notifier_block lost_nb = { .notifier_call = going_offline };
+static struct notifier_block lost_nb = { .notifier_call = going };
 
 /* Return: 0 or an errno */
 int __init dax_dead_init(void)

@@ -269,7 +269,7 @@ static bool has_extent(const struct dax_allocation *alloc, const void *name)
 	return false;
 }
 
-/* Claim the first allocation that @matches, under the locks that it takes */
+/* Claim the first allocation that @matches and fits, under the locks that it takes */
 static int claim_matching(struct dev_dax *dev_dax,
 			  bool (*matches)(const struct dax_allocation *alloc,
 					  const void *what),
@@ -294,10 +294,16 @@ static int claim_matching(struct dev_dax *dev_dax,
 	if (dev_dax->alloc || dev_dax->nr_range || dev_dax->dev.driver)
 		return -EBUSY;
 
-	list_for_each_entry(alloc, &dax_region->allocations, node)
-		if (can_claim(alloc) && matches(alloc, what))
-			return claim(dev_dax, alloc);
-	return -ENOENT;
+	rc = -ENOENT;
+	list_for_each_entry(alloc, &dax_region->allocations, node) {
+		if (!can_claim(alloc) || !matches(alloc, what))
+			continue;
+		rc = claim(dev_dax, alloc);
+		/* its alignment is not that of the device: that of another may be */
+		if (rc != -EINVAL)
+			break;
+	}
+	return rc;
 }
 
 /* Print something of what @dev has claimed, NULL if nothing */

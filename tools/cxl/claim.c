@@ -149,7 +149,15 @@ static void delete_device(const char *region, const char *dev)
 			    region);
 }
 
-/* Others may be faster: try another device then */
+/*
+ * Somebody else has just claimed by that device, or has deleted it when he gave up a
+ * claim; nor can that be told from the memory being gone
+ */
+static bool try_another(int rc)
+{
+	return rc == -EBUSY || rc == -ENOENT || rc == -ENODEV;
+}
+
 static int do_claim(struct claim *claim, const char *wanted)
 {
 	int rc, tries = wanted ? 1 : 100;
@@ -159,7 +167,7 @@ static int do_claim(struct claim *claim, const char *wanted)
 		if (!rc)
 			rc = sysfs_write(claim->value, "%s/%s/%s", DAX_DEVICES,
 					 claim->dev, claim->attribute);
-	} while (rc == -EBUSY && --tries);
+	} while (try_another(rc) && --tries);
 	if (!rc)
 		return 0;
 	if (claim->created)
@@ -173,6 +181,7 @@ static int do_claim(struct claim *claim, const char *wanted)
 		return advise("'dcd free %s' first, or leave out --dev",
 			      claim->dev);
 	case -ENOENT:
+	case -ENODEV:
 	case -ENOSPC:
 		return error("%s is not available in %s any more: see 'dcd list'",
 			     claim->value, claim->region);
@@ -207,13 +216,14 @@ static int show_dax(const struct params *params, const char *name)
 
 static int bind_devdax(const char *dev)
 {
-	int rc;
+	int rc = bind_dax(dev, "device_dax");
 
-	if (need_driver("device_dax"))
-		return -1;
-	rc = bind_dax(dev, "device_dax");
 	if (!rc)
 		return 0;
+	if (has_driver(dev, "kmem")) {
+		error("kmem was loaded meanwhile: %s is system RAM", dev);
+		return advise("'dcd offline %s' makes it /dev/%s", dev, dev);
+	}
 	error("%s has its memory, but device_dax does not take it: %s", dev,
 	      strerror(-rc));
 	return advise("the kernel log says more; 'dcd free %s' undoes the claim",
@@ -230,14 +240,18 @@ int cmd_claim(const struct params *params, const char *arg)
 	if (parse_claim(&claim, arg))
 		return 1;
 	rc = scan_machine(&machine);
-	if (!rc && params->dev && !find_dax(&machine, params->dev, &region))
-		rc = -1;
 	if (!rc && params->region && !find_region(&machine, params->region))
+		rc = -1;
+	if (!rc && params->dev &&
+	    !find_dax(params, &machine, params->dev, &region))
 		rc = -1;
 	if (!rc)
 		rc = find_region_for(&claim, &machine, params->dev ?
 				     region->name : params->region);
 	free_machine(&machine);
+	/* first: while a module is loaded, kmem would take what has no driver */
+	if (!rc && !params->no_bind)
+		rc = need_driver("device_dax");
 	if (!rc)
 		rc = do_claim(&claim, params->dev);
 	note("claimed %d device%s", !rc, rc ? "s" : "");
@@ -262,6 +276,11 @@ static int do_free(const struct params *params, const struct region *region,
 	if (unbind_dax(dev))
 		return -1;
 	rc = sysfs_write("0", "%s/%s/size", DAX_DEVICES, dev->name);
+	if (rc == -EBUSY) {
+		error("%s can't give up its memory: kmem has left it online",
+		      dev->name);
+		return advise("it stays so until the machine starts again");
+	}
 	if (rc)
 		return error("%s can't give up its memory: %s", dev->name,
 			     strerror(-rc));

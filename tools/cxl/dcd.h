@@ -153,7 +153,8 @@ const struct memdev *find_memdev(const struct machine *machine,
 				 const char *name);
 const struct region *find_region(const struct machine *machine,
 				 const char *name);
-const struct dax_device *find_dax(const struct machine *machine,
+const struct dax_device *find_dax(const struct params *params,
+				  const struct machine *machine,
 				  const char *name,
 				  const struct region **region);
 typedef int dax_action(const struct params *params, const struct region *region,
@@ -165,7 +166,6 @@ bool is_over(const struct region *region, const struct memdev *memdev,
 int find_allocations(const struct region *region, struct allocation **found);
 const char *allocation_name(const struct allocation *alloc);
 bool has_extent(const struct allocation *alloc, const struct extent *extent);
-bool asked_for(const struct region *region, const struct dax_device *dev);
 
 /* json.c */
 struct json {
@@ -199,6 +199,8 @@ void table_row(struct table *table, ...);
 void table_print(struct table *table);
 
 /* driver.c: messages are theirs, 0 or -1 */
+bool load_driver(const char *dir, const char *driver, const char *module);
+bool has_driver(const char *dev, const char *driver);
 int need_driver(const char *driver);
 int bind_dax(const char *dev, const char *driver);
 int unbind_dax(const struct dax_device *dev);
@@ -226,6 +228,7 @@ int cmd_offline(const struct params *params, const char *arg);
 int cmd_watch(const struct params *params, const char *arg);
 
 /* online.c, for those that end every use */
+bool asked_for(const struct region *region, const struct dax_device *dev);
 int unplug(const struct dax_device *dev);
 
 #endif

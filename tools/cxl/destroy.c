@@ -19,8 +19,12 @@ static int check_order(const struct region *region)
 	if (!rc)
 		return 0;
 	if (sysfs_read(behind, sizeof(behind), "%s/%s/region", CXL_DEVICES,
-		       decoder) || !is_name(behind, "region", 1))
-		copy_name(behind, decoder);
+		       decoder) || !is_name(behind, "region", 1)) {
+		error("%s has capacity behind %s on %s, and no region", decoder,
+		      region->name, region->memdev);
+		return advise("it must go first: 'echo 0 > %s/%s/dpa_size'",
+			      CXL_DEVICES, decoder);
+	}
 	error("%s lies behind %s on %s", behind, region->name, region->memdev);
 	return advise("the last one must go first: 'dcd destroy-region %s'",
 		      behind);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Drivers of DAX devices, and who has a device open or mapped */
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "dcd.h"
@@ -27,13 +28,17 @@ static int run_modprobe(const char *module)
 	return status;
 }
 
-/* Have a driver of DAX devices, loaded if need be */
+/* Whether there is a driver, after its module was loaded if need be */
+bool load_driver(const char *dir, const char *driver, const char *module)
+{
+	return sysfs_exists("%s/%s", dir, driver) ||
+	       (!run_modprobe(module) && sysfs_exists("%s/%s", dir, driver));
+}
+
+/* Have a driver of DAX devices, which has the name of its module */
 int need_driver(const char *driver)
 {
-	if (sysfs_exists("%s/%s", DAX_DRIVERS, driver))
-		return 0;
-	if (!run_modprobe(driver) &&
-	    sysfs_exists("%s/%s", DAX_DRIVERS, driver))
+	if (load_driver(DAX_DRIVERS, driver, driver))
 		return 0;
 	error("there is no driver %s, and 'modprobe %s' brings none", driver,
 	      driver);
@@ -41,7 +46,7 @@ int need_driver(const char *driver)
 		      strcmp(driver, "kmem") ? "" : "_KMEM");
 }
 
-static bool has_driver(const char *dev, const char *driver)
+bool has_driver(const char *dev, const char *driver)
 {
 	char name[NAME_LEN];
 
@@ -82,54 +87,49 @@ int unbind_dax(const struct dax_device *dev)
 	return 0;
 }
 
-/* Whether the last part of a path is the device's name; it may be deleted */
-static bool is_node(const char *path, const char *dev)
-{
-	const char *name = strrchr(path, '/');
-	size_t len = strlen(dev);
+/* The node of a device, whatever names it has */
+struct node {
+	unsigned int major;
+	unsigned int minor;
+};
 
-	return name && !strncmp(++name, dev, len) &&
-	       (!name[len] || isspace((unsigned char)name[len]));
+static int find_node(const char *dev, struct node *node)
+{
+	char text[NAME_LEN];
+	int rc = sysfs_read(text, sizeof(text), "%s/%s/dev", DAX_DEVICES, dev);
+
+	if (rc)
+		return rc;
+	return sscanf(text, "%u:%u", &node->major, &node->minor) == 2 ?
+	       0 : -EINVAL;
 }
 
-static bool maps_node(const char *pid, const char *dev)
+/* No file system that hangs is to be asked */
+static bool is_node(int dir, const char *name, const struct node *node)
 {
-	char path[PATH_LEN], *line = NULL;
-	bool found = false;
-	size_t len = 0;
-	FILE *maps;
+	struct statx st;
 
-	snprintf(path, sizeof(path), "/proc/%s/maps", pid);
-	maps = fopen(path, "re");
-	if (!maps)
-		return false;
-	while (!found && getline(&line, &len, maps) > 0)
-		found = is_node(line, dev);
-	free(line);
-	fclose(maps);
-	return found;
+	return !statx(dir, name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
+		      STATX_TYPE, &st) && S_ISCHR(st.stx_mode) &&
+	       st.stx_rdev_major == node->major &&
+	       st.stx_rdev_minor == node->minor;
 }
 
-static bool opens_node(const char *pid, const char *dev)
+/* Whether a link in a directory of a process leads to a node, deleted or not */
+static bool holds_node(const char *pid, const char *what,
+		       const struct node *node)
 {
-	char path[PATH_LEN], target[PATH_LEN];
+	char path[PATH_LEN];
 	struct dirent *entry;
 	bool found = false;
-	ssize_t len;
 	DIR *dir;
 
-	snprintf(path, sizeof(path), "/proc/%s/fd", pid);
+	snprintf(path, sizeof(path), "/proc/%s/%s", pid, what);
 	dir = opendir(path);
 	if (!dir)
 		return false;
-	while (!found && (entry = readdir(dir))) {
-		len = readlinkat(dirfd(dir), entry->d_name, target,
-				 sizeof(target) - 1);
-		if (len <= 0)
-			continue;
-		target[len] = 0;
-		found = is_node(target, dev);
-	}
+	while (!found && (entry = readdir(dir)))
+		found = is_node(dirfd(dir), entry->d_name, node);
 	closedir(dir);
 	return found;
 }
@@ -138,15 +138,16 @@ static bool opens_node(const char *pid, const char *dev)
 static int find_user(const char *dev)
 {
 	struct dirent *entry;
-	int pid = 0;
-	DIR *proc = opendir("/proc");
+	struct node node;
+	int rc = find_node(dev, &node), pid = 0;
+	DIR *proc = rc ? NULL : opendir("/proc");
 
 	if (!proc)
-		return -errno;
+		return rc ? rc : -errno;
 	while (!pid && (entry = readdir(proc)))
 		if (is_name(entry->d_name, "", 1) &&
-		    (opens_node(entry->d_name, dev) ||
-		     maps_node(entry->d_name, dev)))
+		    (holds_node(entry->d_name, "fd", &node) ||
+		     holds_node(entry->d_name, "map_files", &node)))
 			pid = last_number(entry->d_name);
 	closedir(proc);
 	return pid;
@@ -160,9 +161,9 @@ int check_unused(const struct dax_device *dev)
 	if (!pid)
 		return 0;
 	if (pid < 0) {
-		error("/proc can't be read, so nobody knows who uses %s",
-		      dev->name);
-		return advise("mount it, or use --force");
+		error("nobody knows who uses %s: %s", dev->name,
+		      strerror(-pid));
+		return advise("mount /proc, or use --force");
 	}
 	error("process %d has /dev/%s open or mapped", pid, dev->name);
 	return advise("end it first; with --force, it gets SIGBUS");

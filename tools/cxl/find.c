@@ -28,7 +28,17 @@ const struct region *find_region(const struct machine *machine,
 	return NULL;
 }
 
-const struct dax_device *find_dax(const struct machine *machine,
+static bool is_at(const char *name, const char *place, const char *wanted)
+{
+	if (!wanted || !strcmp(place, wanted))
+		return true;
+	error("%s is on %s, not on %s", name, place, wanted);
+	return false;
+}
+
+/* A DAX device by its name; it must be where @params say, if they do */
+const struct dax_device *find_dax(const struct params *params,
+				  const struct machine *machine,
 				  const char *name,
 				  const struct region **region)
 {
@@ -38,7 +48,9 @@ const struct dax_device *find_dax(const struct machine *machine,
 		*region = &machine->regions[i];
 		for (j = 0; j < (*region)->nr_devs; j++)
 			if (!strcmp((*region)->devs[j].name, name))
-				return &(*region)->devs[j];
+				return is_at(name, (*region)->name, params->region) &&
+				       is_at(name, (*region)->memdev, params->memdev) ?
+				       &(*region)->devs[j] : NULL;
 	}
 	error("%s is no DAX device of Dynamic Capacity: see 'dcd list'", name);
 	return NULL;
@@ -57,7 +69,7 @@ int for_dax(const struct params *params, const char *name, dax_action *action,
 	int rc;
 
 	rc = scan_machine(&machine);
-	dev = rc ? NULL : find_dax(&machine, name, &region);
+	dev = rc ? NULL : find_dax(params, &machine, name, &region);
 	rc = dev ? action(params, region, dev) : -1;
 	free_machine(&machine);
 	note("%s %d device%s", done, !rc, rc ? "s" : "");
@@ -128,16 +140,4 @@ int find_allocations(const struct region *region, struct allocation **found)
 const char *allocation_name(const struct allocation *alloc)
 {
 	return alloc->first->uuid[0] ? alloc->first->uuid : alloc->first->name;
-}
-
-/* Whether the device has asked for what this one has */
-bool asked_for(const struct region *region, const struct dax_device *dev)
-{
-	size_t i;
-
-	for (i = 0; i < region->nr_extents; i++)
-		if (!strcmp(region->extents[i].name, dev->extent))
-			return !strcmp(region->extents[i].state,
-				       "release-pending");
-	return false;
 }

@@ -210,7 +210,7 @@ static void show_json(const struct params *params,
 	json_open(&json, NULL, '{');
 	if (params->dev) {
 		json_open(&json, "devices", '[');
-		json_dax(&json, find_dax(machine, params->dev, &region));
+		json_dax(&json, find_dax(params, machine, params->dev, &region));
 		json_close(&json, ']');
 		json_close(&json, '}');
 		return;
@@ -235,7 +235,8 @@ static bool filters_fit(const struct params *params,
 
 	return (!params->memdev || find_memdev(machine, params->memdev)) &&
 	       (!params->region || find_region(machine, params->region)) &&
-	       (!params->dev || find_dax(machine, params->dev, &region));
+	       (!params->dev ||
+		find_dax(params, machine, params->dev, &region));
 }
 
 int cmd_list(const struct params *params, const char *arg)

@@ -75,6 +75,18 @@ static int bind_kmem(const struct dax_device *dev)
 		     dev->name, strerror(-rc));
 }
 
+/* Whether the device has asked for what this one has */
+bool asked_for(const struct region *region, const struct dax_device *dev)
+{
+	size_t i;
+
+	for (i = 0; i < region->nr_extents; i++)
+		if (!strcmp(region->extents[i].name, dev->extent))
+			return !strcmp(region->extents[i].state,
+				       "release-pending");
+	return false;
+}
+
 static int check_wanted(const struct region *region,
 			const struct dax_device *dev)
 {

@@ -9,13 +9,15 @@
 #define REGION_DRIVER	CXL_DRIVERS "/cxl_region"
 #define REGION_ALIGN	(256ULL << 20)	/* of the size of a region with one way */
 
-/* Take a region down as far as it has come */
-static void undo_region(const char *region, const struct path *path)
+/* Take a region down as far as it has come; the capacity may be somebody else's */
+static void undo_region(const char *region, const struct path *path,
+			bool reserved)
 {
 	sysfs_write(region, "%s/unbind", REGION_DRIVER);
 	sysfs_write("0", "%s/%s/commit", CXL_DEVICES, region);
 	sysfs_write("\n", "%s/%s/target0", CXL_DEVICES, region);
-	sysfs_write("0", "%s/%s/dpa_size", CXL_DEVICES, path->endpoint);
+	if (reserved)
+		sysfs_write("0", "%s/%s/dpa_size", CXL_DEVICES, path->endpoint);
 	sysfs_write(region, "%s/%s/delete_region", CXL_DEVICES, path->root);
 }
 
@@ -103,18 +105,23 @@ static int make_region(char *region, const struct path *paths, int nr,
 	int rc = 0, i;
 
 	for (i = 0; i < nr; i++) {
+		bool reserved;
+
 		rc = new_region(region, &paths[i], type);
 		if (rc)
 			return error("%s makes no region: %s", paths[i].root,
 				     strerror(-rc));
 		rc = size_region(region, &paths[i], size);
-		if (!rc && !reserve(&paths[i], type, size) &&
-		    !start(region, &paths[i]))
+		reserved = !rc && !reserve(&paths[i], type, size);
+		if (reserved && !start(region, &paths[i]))
 			return 0;
-		undo_region(region, &paths[i]);
+		undo_region(region, &paths[i], reserved);
 		if (!rc)
 			return -1;
 	}
+	if (rc != -ERANGE)
+		return error("%s gets no size of %s: %s; the kernel log says more",
+			     region, size_text(text, size), strerror(-rc));
 	error("%s has no room for %s: %s", paths[nr - 1].root,
 	      size_text(text, size), strerror(-rc));
 	return advise("destroy another region, or take a smaller --size");
@@ -197,7 +204,7 @@ static int show_region(const struct params *params, const char *name)
 	char text[SIZE_TEXT_LEN];
 	int status = 1;
 
-	if (!sysfs_exists("%s/cxl_dax_region", CXL_DRIVERS) ||
+	if (!load_driver(CXL_DRIVERS, "cxl_dax_region", "dax_cxl") ||
 	    !wait_until(has_seed, name))
 		note("%s has no DAX driver to claim memory: 'modprobe dax_cxl'",
 		     name);

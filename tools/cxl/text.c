@@ -67,7 +67,8 @@ static int parse_number(const char *text, __u64 *value, char **end)
 	if (!isdigit((unsigned char)*text))
 		return -EINVAL;
 	errno = 0;
-	*value = strtoull(text, end, 0);
+	*value = strtoull(text, end, text[0] == '0' &&
+			  tolower((unsigned char)text[1]) == 'x' ? 16 : 10);
 	return -errno;
 }
 

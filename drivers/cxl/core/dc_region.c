@@ -201,5 +201,6 @@ void cxl_dax_region_detach(struct cxl_dax_region *cxlr_dax)
 	cxl_extents_release_window(&dcr->dcd->extents, &dcr->window);
 	dcr->dax_ops = NULL;
 	dcr->dax_region = NULL;
+	cxl_dcd_watch(dcr->dcd);
 }
 EXPORT_SYMBOL_NS_GPL(cxl_dax_region_detach, "CXL");

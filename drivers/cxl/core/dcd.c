@@ -159,18 +159,12 @@ static int dcd_probe(struct cxl_memdev_state *mds, struct cxl_dpa_info *info,
 	return 0;
 }
 
-/**
- * cxl_dcd_supported() - has the device all Dynamic Capacity commands?
- * @mds: the memory device, its commands are enumerated
- *
- * Return: true when it is worth to set up the interrupt for the DC event log
- */
-bool cxl_dcd_supported(const struct cxl_memdev_state *mds)
+/* Has the device all Dynamic Capacity commands? */
+static bool dcd_supported(const struct cxl_memdev_state *mds)
 {
 	return mds->cxlds.media_ready &&
 	       bitmap_full(mds->dcd_cmds, CXL_DCD_ENABLED_MAX);
 }
-EXPORT_SYMBOL_NS_GPL(cxl_dcd_supported, "CXL");
 
 /**
  * devm_cxl_dcd_probe() - find out about Dynamic Capacity
@@ -187,7 +181,7 @@ void devm_cxl_dcd_probe(struct cxl_memdev_state *mds, struct cxl_dpa_info *info,
 	struct cxl_dpa_info static_info = *info;
 	int rc;
 
-	if (!cxl_dcd_supported(mds))
+	if (!dcd_supported(mds))
 		return;
 	rc = dcd_probe(mds, info, irq_setup);
 	if (!rc)

@@ -108,7 +108,9 @@ struct cxl_dcd_stats {
  * @drain: read the DC event log until it is empty
  * @expire: an open chain waits for its last record
  * @retry: memory that was asked back fell idle
- * @events: buffer for the event log, of the mailbox's payload size
+ * @events: what was last read of the event log
+ * @kept: the same of the time before, when Clear Event Records has failed
+ * @nr_kept: number of records in @kept
  * @unread: the log may have records of before the driver was bound; so many tries
  *	    to read it may still fail
  * @overflow: records were lost; told to @extents when those before them are read
@@ -124,6 +126,8 @@ struct cxl_dcd {
 	struct delayed_work expire;
 	struct work_struct retry;
 	struct cxl_get_event_payload *events;
+	struct cxl_get_event_payload *kept;
+	unsigned int nr_kept;
 	unsigned int unread;
 	bool overflow;
 	struct cxl_dcd_stats stats;
@@ -151,7 +155,7 @@ static inline void cxl_dcd_retry(struct cxl_dcd *dcd)
  */
 static inline void cxl_dcd_watch(struct cxl_dcd *dcd)
 {
-	if (cxl_extents_chain_open(&dcd->extents))
+	if (cxl_extents_need_expire(&dcd->extents))
 		queue_delayed_work(dcd->wq, &dcd->expire, HZ);
 }
 

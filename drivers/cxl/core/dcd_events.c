@@ -8,7 +8,9 @@
  * the cost of a chain.
  *
  * A record is cleared before it is acted on: a record that could not be cleared
- * comes again, one that was acted on twice would be answered twice.
+ * comes again, one that was acted on twice would be answered twice. When the command
+ * that clears records fails, those are kept until the next read tells whether it has
+ * cleared them all the same.
  */
 #include <kunit/visibility.h>
 #include <linux/slab.h>
@@ -75,10 +77,19 @@ void cxl_dcd_handle_record(struct cxl_dcd *dcd,
 }
 EXPORT_SYMBOL_IF_KUNIT(cxl_dcd_handle_record);
 
+/* Room for what one Clear Event Records takes: all of it is cleared, or nothing */
+static size_t events_size(const struct cxl_dcd *dcd)
+{
+	return min(dcd->mds->cxlds.cxl_mbox.payload_size,
+		   struct_size(dcd->events, records,
+			       CXL_CLEAR_EVENT_MAX_HANDLES));
+}
+
 /* Number of records in @dcd->events, bounded by the buffer, or errno */
 static int get_records(struct cxl_dcd *dcd)
 {
 	struct cxl_mailbox *mbox = dcd->wire.mbox;
+	const size_t size = events_size(dcd);
 	struct cxl_get_event_payload *events = dcd->events;
 	u8 log = CXL_EVENT_TYPE_DCD;
 	struct cxl_mbox_cmd cmd = {
@@ -86,28 +97,47 @@ static int get_records(struct cxl_dcd *dcd)
 		.payload_in = &log,
 		.size_in = sizeof(log),
 		.payload_out = events,
-		.size_out = mbox->payload_size,
+		.size_out = size,
 		.min_out = struct_size(events, records, 0),
 	};
-	size_t max;
-	int rc;
+	size_t sent;
+	int rc, nr;
 
 	dcd->wire.get_events++;
 	rc = cxl_internal_send_cmd(mbox, &cmd);
 	if (rc)
 		return rc;
-	max = (cmd.size_out - struct_size(events, records, 0)) /
-	      sizeof(events->records[0]);
-	if (le16_to_cpu(events->record_count) > max)
+	nr = le16_to_cpu(events->record_count);
+	sent = struct_size(events, records, nr);
+	if (sent > mbox->payload_size || min(sent, size) > cmd.size_out)
 		return -EPROTO;
-	return le16_to_cpu(events->record_count);
+	/* what there was no room for is not cleared, and comes again */
+	nr = min(nr, CXL_CLEAR_EVENT_MAX_HANDLES);
+	events->record_count = cpu_to_le16(nr);
+	return nr;
 }
 
 /* Did the last Get Event Records have room for more than there was? */
 static bool got_all(struct cxl_dcd *dcd, int nr)
 {
-	return struct_size(dcd->events, records, nr + 1) <=
-	       dcd->wire.mbox->payload_size;
+	return struct_size(dcd->events, records, nr + 1) <= events_size(dcd);
+}
+
+static __le16 first_handle(const struct cxl_get_event_payload *events)
+{
+	return events->records[0].event.generic.hdr.handle;
+}
+
+/* The command that was to clear records has failed: act on them if it did so */
+static void handle_kept(struct cxl_dcd *dcd, int nr)
+{
+	int nr_kept = dcd->nr_kept;
+
+	dcd->nr_kept = 0;
+	if (nr && first_handle(dcd->events) == first_handle(dcd->kept))
+		return;
+	for (int i = 0; i < nr_kept; i++)
+		cxl_dcd_handle_record(dcd, &dcd->kept->records[i]);
 }
 
 static void handle_records(struct cxl_dcd *dcd, int nr, bool overflow)
@@ -132,7 +162,7 @@ static bool log_pending(struct cxl_dcd *dcd, int last)
 /* Is there anything to read, as far as is known? */
 static bool to_be_read(struct cxl_dcd *dcd, int last)
 {
-	return dcd->unread || log_pending(dcd, last);
+	return dcd->unread || dcd->nr_kept || log_pending(dcd, last);
 }
 
 /* Get, clear, then act: number of records, or errno */
@@ -146,6 +176,8 @@ static int drain_once(struct cxl_dcd *dcd)
 	nr = get_records(dcd);
 	if (nr < 0)
 		return nr;
+	if (dcd->nr_kept)
+		handle_kept(dcd, nr);
 	if (events->flags & CXL_GET_EVENT_FLAG_OVERFLOW) {
 		trace_cxl_overflow(dcd->mds->cxlds.cxlmd, CXL_EVENT_TYPE_DCD,
 				   events);
@@ -157,8 +189,9 @@ static int drain_once(struct cxl_dcd *dcd)
 					    events);
 		/* an empty log: they are cleared all the same, and won't come again */
 		if (rc && to_be_read(dcd, nr)) {
-			/* some may be cleared, too */
-			dcd->overflow = true;
+			/* all of them come again, or none: that will be seen */
+			swap(dcd->events, dcd->kept);
+			dcd->nr_kept = nr;
 			return rc;
 		}
 	}
@@ -192,7 +225,8 @@ static void dcd_drain(struct work_struct *work)
 		if (!nr)
 			break;
 	}
-	if (nr >= 0 && dcd->overflow) {
+	/* the bit has fallen with the last record; what is in the log comes first */
+	if (nr >= 0 && dcd->overflow && !to_be_read(dcd, nr)) {
 		dcd->overflow = false;
 		handle_records(dcd, 0, true);
 	}
@@ -287,9 +321,9 @@ int cxl_dcd_events_init(struct cxl_dcd *dcd)
 
 	dcd->wq = alloc_ordered_workqueue("cxl_dcd_%s", 0,
 					  dev_name(dcd->mds->cxlds.dev));
-	dcd->events = kvmalloc(dcd->mds->cxlds.cxl_mbox.payload_size,
-			       GFP_KERNEL);
-	return dcd->wq && dcd->events ? 0 : -ENOMEM;
+	dcd->events = kvmalloc(events_size(dcd), GFP_KERNEL);
+	dcd->kept = kvmalloc(events_size(dcd), GFP_KERNEL);
+	return dcd->wq && dcd->events && dcd->kept ? 0 : -ENOMEM;
 }
 
 /**
@@ -301,4 +335,5 @@ void cxl_dcd_events_exit(struct cxl_dcd *dcd)
 	if (dcd->wq)
 		destroy_workqueue(dcd->wq);
 	kvfree(dcd->events);
+	kvfree(dcd->kept);
 }

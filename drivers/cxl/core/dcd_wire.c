@@ -12,12 +12,8 @@
 #include <cxlmem.h>
 #include "dcd.h"
 
-/*
- * An extent list that changes under the reader is read again from the start, so
- * often. No device has more extents than that worth of memory for their list.
- */
+/* An extent list that changes under the reader is read again from the start, so often */
 #define CXL_DC_LIST_RETRIES	8
-#define CXL_DC_LIST_MAX		(SZ_64M / sizeof(struct cxl_dc_extent))
 
 /* Enough for 100,000 extents in mailbox payloads of 256 bytes */
 #define CXL_DC_LIST_COMMANDS	20000
@@ -193,7 +189,7 @@ static int read_list(struct cxl_dc_wire *wire, struct cxl_extent_list *list)
 		if (nr < 0)
 			return nr;
 		if (!list->nr) {
-			if (total > CXL_DC_LIST_MAX)
+			if (total > CXL_EXTENTS_MAX)
 				return -EPROTO;
 			kvfree(list->extent);
 			list->extent = kvmalloc_objs(*list->extent, total);

@@ -81,6 +81,8 @@ EXPORT_SYMBOL_IF_KUNIT(cxl_extents_init);
  * cxl_extents_set_limits() - derive the longest chain from the partitions
  * @extents: with its partitions and alignment set
  * @supported: number of extents that the device supports, 0 if it does not say
+ *
+ * Both come from the device: no chain is longer than a list that is read.
  */
 void cxl_extents_set_limits(struct cxl_extents *extents, u32 supported)
 {
@@ -91,7 +93,7 @@ void cxl_extents_set_limits(struct cxl_extents *extents, u32 supported)
 				  extents->align);
 	if (supported)
 		fits = min_t(u64, fits, supported);
-	extents->max_chain = min_t(u64, fits, UINT_MAX);
+	extents->max_chain = min_t(u64, fits, CXL_EXTENTS_MAX);
 }
 EXPORT_SYMBOL_IF_KUNIT(cxl_extents_set_limits);
 

@@ -42,11 +42,15 @@
 #include <linux/mutex.h>
 #include <linux/range.h>
 #include <linux/rbtree.h>
+#include <linux/sizes.h>
 #include <linux/uuid.h>
 #include <cxl/dcd.h>
 
 /* A chain that gets no further record for so long is refused */
 #define CXL_CHAIN_TIMEOUT_SECONDS	20
+
+/* No device has more extents than that worth of memory for their list */
+#define CXL_EXTENTS_MAX		(SZ_64M / sizeof(struct cxl_dc_extent))
 
 /* A comparison that fails so often is not tried again before the next reason */
 #define CXL_COMPARE_TRIES		8
@@ -433,7 +437,7 @@ void cxl_extents_release_record(struct cxl_extents *extents,
 				const struct cxl_extent_record *record);
 void cxl_extents_forced_record(struct cxl_extents *extents,
 			       const struct cxl_extent_record *record);
-bool cxl_extents_chain_open(struct cxl_extents *extents);
+bool cxl_extents_need_expire(struct cxl_extents *extents);
 void cxl_extents_expire(struct cxl_extents *extents, unsigned long now);
 void cxl_extents_records_lost(struct cxl_extents *extents);
 void cxl_extents_abandon_chain(struct cxl_extents *extents);

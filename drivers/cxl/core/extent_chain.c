@@ -248,6 +248,8 @@ static void chain_close(struct cxl_extents *extents)
 		not_accepted(extents, rc);
 	} else {
 		extents->doubtful = false;
+		/* the mailbox works: what could not be compared may be now */
+		extents->nr_compares = 0;
 		publish(extents);
 	}
 	chain_empty(extents);
@@ -280,13 +282,13 @@ void cxl_extents_add_record(struct cxl_extents *extents,
 EXPORT_SYMBOL_IF_KUNIT(cxl_extents_add_record);
 
 /**
- * cxl_extents_chain_open() - does anything wait for the end of its time?
+ * cxl_extents_need_expire() - does anything wait for the end of its time?
  * @extents: the extents of a memory device, locked
  *
  * Return: true when cxl_extents_expire() is to be called now and then, for the end
  * of a chain or for anything else that is to be tried again
  */
-bool cxl_extents_chain_open(struct cxl_extents *extents)
+bool cxl_extents_need_expire(struct cxl_extents *extents)
 {
 	lockdep_assert_held(&extents->lock);
 	return extents->chain.state != CXL_CHAIN_NONE ||
@@ -295,7 +297,7 @@ bool cxl_extents_chain_open(struct cxl_extents *extents)
 	       !list_empty(&extents->asking) || !list_empty(&extents->strays) ||
 	       !list_empty(&extents->stale) || !list_empty(&extents->dying);
 }
-EXPORT_SYMBOL_IF_KUNIT(cxl_extents_chain_open);
+EXPORT_SYMBOL_IF_KUNIT(cxl_extents_need_expire);
 
 /* Answer the open chain at once: the next record opens a new one */
 static void chain_break(struct cxl_extents *extents,

@@ -96,6 +96,28 @@ static void skip_covers_gaps_once(struct kunit *test)
 	__release_region(&cxlds->dpa_res, 0, SZ_256M);
 }
 
+/* No static memory, and the first partition does not start at DPA 0 */
+static void skip_begins_at_zero(struct kunit *test)
+{
+	struct cxl_dev_state *cxlds = new_device(test);
+	struct cxl_dpa_info info = {
+		.size = 4ULL * SZ_1G,
+		.part[0] = part_at(SZ_1G, SZ_1G, CXL_PARTMODE_DYNAMIC_RAM_1),
+		.part[1] = part_at(3ULL * SZ_1G, SZ_1G,
+				   CXL_PARTMODE_DYNAMIC_RAM_2),
+		.nr_partitions = 2,
+	};
+
+	KUNIT_ASSERT_EQ(test, 0, cxl_dpa_setup(cxlds, &info));
+	expect_next(test, cxlds, 0, SZ_1G, SZ_1G);
+	expect_next(test, cxlds, 1, 3ULL * SZ_1G, 3ULL * SZ_1G);
+
+	allocate(test, cxlds, SZ_1G, SZ_256M);
+	expect_next(test, cxlds, 0, SZ_1G + SZ_256M, 0);
+	expect_next(test, cxlds, 1, 3ULL * SZ_1G, 2ULL * SZ_1G - SZ_256M);
+	__release_region(&cxlds->dpa_res, SZ_1G, SZ_256M);
+}
+
 static void gap_between_static_is_refused(struct kunit *test)
 {
 	struct cxl_dev_state *cxlds = new_device(test);
@@ -118,6 +140,7 @@ static void overlap_is_refused(struct kunit *test)
 
 static struct kunit_case dpa_cases[] = {
 	KUNIT_CASE(skip_covers_gaps_once),
+	KUNIT_CASE(skip_begins_at_zero),
 	KUNIT_CASE(gap_between_static_is_refused),
 	KUNIT_CASE(overlap_is_refused),
 	{}

@@ -353,6 +353,11 @@ static void longest_chain(struct kunit *test)
 	fake->extents.partition[0].dpa.end -= FAKE_BLOCK / 2;
 	cxl_extents_set_limits(&fake->extents, 0);
 	KUNIT_EXPECT_EQ(test, fake->extents.max_chain, 2 * FAKE_BLOCKS - 1);
+
+	/* whatever a device says of itself */
+	fake->extents.partition[0].dpa.end = U64_MAX / 2;
+	cxl_extents_set_limits(&fake->extents, U32_MAX);
+	KUNIT_EXPECT_EQ(test, fake->extents.max_chain, CXL_EXTENTS_MAX);
 }
 
 /* Chains of 3 to 6 where 3 is the most, and their tails are no chains */

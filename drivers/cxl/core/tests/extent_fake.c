@@ -400,7 +400,7 @@ void fake_settle(struct fake *fake)
 
 	for (int i = 0; open && i < 3; i++) {
 		guard(mutex)(&fake->extents.lock);
-		open = cxl_extents_chain_open(&fake->extents);
+		open = cxl_extents_need_expire(&fake->extents);
 		if (open)
 			cxl_extents_expire(&fake->extents, jiffies);
 	}

@@ -263,7 +263,7 @@ static unsigned int check_one(struct fake *fake)
 	u64 left;
 
 	guard(mutex)(&extents->lock);
-	KUNIT_EXPECT_EQ(fake->test, cxl_extents_chain_open(extents),
+	KUNIT_EXPECT_EQ(fake->test, cxl_extents_need_expire(extents),
 			!list_empty(&extents->dying));
 	KUNIT_EXPECT_TRUE(fake->test, list_empty(&extents->chain.extents));
 	KUNIT_EXPECT_TRUE(fake->test,

@@ -399,6 +399,25 @@ static void tries_start_anew(struct kunit *test)
 	fake_check(fake);
 }
 
+/* So it is when it takes a response: its mailbox works again */
+static void response_starts_tries_anew(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+
+	KUNIT_EXPECT_EQ(test, 0, fake_map(fake, 0, 0, 32));
+	remember(fake, 4, 1);
+	fake_fail_always(fake, FAKE_LIST, -EBUSY);
+	fake_lose(fake);
+	for (int i = 0; i < 100; i++)
+		fake_settle(fake);
+	fake_mend(fake);
+	fake_offer(fake, 8, 1, false);
+	fake_settle(fake);
+	FAKE_EXPECT_NAMED(fake, FAKE_RELEASE, 1, { 4, 1 });
+	FAKE_EXPECT_HELD(fake, { 8, 1 });
+	fake_check(fake);
+}
+
 /* What is found and can't be released at once is not left for ever */
 static void stray_not_released_at_once(struct kunit *test)
 {
@@ -460,6 +479,7 @@ static struct kunit_case recover_cases[] = {
 	KUNIT_CASE(vanished_and_idle),
 	KUNIT_CASE(list_fails),
 	KUNIT_CASE(tries_start_anew),
+	KUNIT_CASE(response_starts_tries_anew),
 	KUNIT_CASE(stray_not_released_at_once),
 	KUNIT_CASE(list_fails_for_strays),
 	KUNIT_CASE(partly_listed),

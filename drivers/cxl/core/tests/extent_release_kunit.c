@@ -389,7 +389,7 @@ static void open_chain_of_strays_expires(struct kunit *test)
 
 	fake_ask(fake, 5, 3, true);
 	scoped_guard(mutex, &fake->extents.lock)
-		open = cxl_extents_chain_open(&fake->extents);
+		open = cxl_extents_need_expire(&fake->extents);
 	KUNIT_EXPECT_TRUE(test, open);
 	fake_expire(fake, fake->extents.release_last +
 			  CXL_CHAIN_TIMEOUT_SECONDS * HZ);

@@ -16,15 +16,16 @@ class Dcd:
         self.guest = guest
         self.said = ""
 
-    def run(self, words, timeout=60):
+    def run(self, words, timeout=60, environment=""):
         """Run it; returns (status, standard output)."""
-        status, output = self.guest.vm.run(f"dcd {words} 2>{ERRORS}", timeout)
+        status, output = self.guest.vm.run(
+            f"{environment} $(which dcd) {words} 2>{ERRORS}", timeout)
         self.said = self.guest.read(ERRORS)
         return status, output
 
-    def ok(self, words, said=None):
+    def ok(self, words, said=None, environment=""):
         """What it prints when it succeeds; `said` must be what it says."""
-        status, output = self.run(words)
+        status, output = self.run(words, environment=environment)
         if status:
             raise GuestError(f"dcd {words}: {status}, {self.said}")
         if said is not None:

@@ -482,10 +482,10 @@ class DaxDevice:
         return self.guest.vm.run(f"dcdmem {verb} {self.node} {words}",
                                  timeout)[1]
 
-    def hold(self, length):
-        """Keep the device's memory mapped; returns the process id, for
-        let_go()."""
-        pid = self.guest.sh(f"dcdmem hold {self.node} {length} "
+    def hold(self, length, node=None):
+        """Keep the device's memory mapped, by another node of it if that is named;
+        returns the process id, for let_go()."""
+        pid = self.guest.sh(f"dcdmem hold {node or self.node} {length} "
                             f"</dev/null >/tmp/held.{self.name} 2>&1 & "
                             "echo $!")
         self.guest.until("the holder", lambda: "held" in self.guest.read(

@@ -13,10 +13,12 @@ from lending import extent_at
 from mock import (BASE, INTERNAL_ERROR, INVALID_ADDRESS, POWER_ON_TAG, TAGGED,
                   UNTAGGED, Held, Mock, region_base)
 from testlib import check, check_equal, test
+from users import host_base
 from vm import MIB
 
 BLOCK = 2 * MIB
 HALF = 256 * MIB
+GIB = 1 << 30
 REFUSED = ("4802", 0, 0, [])
 
 TAG_A = "aaaaaaaa-0001-4000-8000-000000000001"
@@ -860,3 +862,27 @@ def claims_when_the_driver_goes(t):
     check_equal(seed_device(t.guest, region).size(), 2 * BLOCK, "size")
     expect_held(t, mock, region, [at(4), at(6)])
     seed_device(t.guest, region).give_back()
+
+
+@test(machine="mock")
+def claim_another_that_fits(t):
+    """Any untagged extent is claimed that fits the device's alignment, wherever it
+    stands among those that don't."""
+    mock = empty(t, 1)
+    mock.do("partition", f"0:{BASE:#x}:{3 * GIB:#x}:0x200")
+    mock.rebind()
+    region = mock.create_region()
+    aligned = -host_base(t.guest, region) % GIB
+    small = Held(BASE + (aligned + GIB) % (2 * GIB), BLOCK)
+    mock.chain([small, Held(BASE + aligned, GIB)])
+    device = seed_device(t.guest, region)
+    t.guest.write(device.attribute("align"), GIB)
+    t.guest.write(device.attribute("uuid"), 0)
+    check_equal(device.size(), GIB, "size")
+    other = create_device(t.guest, region)
+    t.guest.write(other.attribute("align"), GIB)
+    check_equal(t.guest.refusal(other.attribute("uuid"), 0), "EINVAL",
+                "when none fits")
+    t.guest.write(other.attribute("align"), BLOCK)
+    t.guest.write(other.attribute("uuid"), 0)
+    check_equal(other.size(), BLOCK, "size of the other")

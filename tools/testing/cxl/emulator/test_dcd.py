@@ -135,8 +135,11 @@ def dcd_list_extents(t):
     check_equal([(entry["chardev"], entry["size"], entry["extent"],
                   entry["state"]) for entry in listed["devices"]],
                 [(device.name, device.size(), claimed, "disabled")], "devices")
-    check_equal(dcd.json(f"list -d {device.name}")["devices"],
+    check_equal(dcd.json(f"list -d {device.name} -r {region.name}")["devices"],
                 listed["devices"], "list --dev")
+    other = dcd.region()
+    dcd.fails(f"list -d {device.name} -r {other.name}",
+              f"{device.name} is on {region.name}, not on {other.name}")
 
 
 # Regions --------------------------------------------------------------------
@@ -178,6 +181,7 @@ def dcd_create_region_refused(t):
     dcd.fails("create-region -t dynamic_ram_3", "no partition dynamic_ram_3")
     dcd.fails("create-region -t ram", "no name like dynamic_ram_0")
     dcd.fails("create-region -s 100M", "multiple of 256M")
+    dcd.fails("create-region -s 0400M", "multiple of 256M")     # not octal
     dcd.fails("create-region -s 2G", "has no room", "smaller --size")
     dcd.fails("create-region -s 64G", "has no room", "smaller --size")
     dcd.fails("create-region -d decoder0.99", "decoder0.99 is no root decoder")
@@ -192,11 +196,15 @@ def dcd_create_region_refused(t):
 
 @test()
 def dcd_create_region_without_dax(t):
-    """Without dax_cxl a region holds memory that nobody can claim: dcd says
-    which module to load."""
+    """dcd loads dax_cxl. Without it a region holds memory that nobody can claim:
+    dcd says which module to load."""
     t.guest.sh("rmmod dax_cxl")
     dcd = Dcd(t.guest)
-    dcd.ok("create-region")
+    dcd.ok("create-region", said="dcd create-region: created 1 region")
+    check(t.guest.exists(f"{DAX}/dax0.0"), "no device")
+    dcd.ok("destroy-region all")
+    t.guest.sh("rmmod dax_cxl")
+    dcd.ok("create-region", environment="PATH=/nowhere")
     check("modprobe dax_cxl" in dcd.said, dcd.said)
     t.fabric.add(0, [SMALL])
     t.guest.until("the extent", t.guest.extents)
@@ -224,6 +232,13 @@ def dcd_destroy_region(t):
               "--force", "destroyed 0 regions")
     check_equal(len(t.guest.ranges(first)), 2, "extents")
     dcd.ok(f"free {first.seed}")
+    decoder = t.guest.free_endpoint_decoder()
+    t.guest.write_all([(f"{CXL}/{decoder}/mode", "dynamic_ram_2"),
+                       (f"{CXL}/{decoder}/dpa_size", 256 * MIB)])
+    dcd.fails(f"destroy-region {first.name}",
+              f"{decoder} has capacity behind {first.name}",
+              f"'echo 0 > {CXL}/{decoder}/dpa_size'")
+    t.guest.write(f"{CXL}/{decoder}/dpa_size", 0)
     dcd.ok(f"destroy-region {first.name}")
     check_equal(t.guest.device_ranges(), [], "the device's list")
     check_equal(t.guest.names(CXL, "region*"), [], "regions")
@@ -296,6 +311,8 @@ def dcd_claim_refused(t):
     dcd.fails(f"claim -r {other.name} 0",
               f"no untagged memory is available in {other.name}")
     dcd.fails("claim -r region99 0", "region99 is no region")
+    dcd.fails(f"claim -r {other.name} -d {region.seed} 0",
+              f"{region.seed} is on {region.name}, not on {other.name}")
     dcd.fails("claim -d dax99.0 0", "dax99.0 is no DAX device")
     t.fabric.add(1, [SMALL])
     t.guest.wait_ranges(other, [SMALL])
@@ -326,10 +343,15 @@ def dcd_free(t):
     small, home = [extent.name for extent in t.guest.extents()]
     device = DaxDevice(t.guest, dcd.json(f"claim {home}")["chardev"])
     second = DaxDevice(t.guest, dcd.json(f"claim {small}")["chardev"])
+    node = f"/tmp/node.{device.name}"
+    major, minor = t.guest.read(device.attribute("dev")).split(":")
+    t.guest.sh(f"mknod {node} c {major} {minor}")
+    for pid in (device.hold(BLOCK, node), holder(device)):
+        dcd.fails(f"free {device.name}", f"process {pid} has /dev/{device.name}",
+                  "end it first", "freed 0 devices")
+        check(t.guest.exists(f"/proc/{pid}"), "the process is gone")
+        device.let_go(pid)
     pid = holder(device)
-    dcd.fails(f"free {device.name}", f"process {pid} has /dev/{device.name}",
-              "end it first", "freed 0 devices")
-    check(t.guest.exists(f"/proc/{pid}"), "the process is gone")
     ask_back(t, region, [HOME])
     t.guest.wait_state(home, "release-pending")
     device.let_go(pid)
@@ -337,7 +359,11 @@ def dcd_free(t):
     check(f"{home} goes back to the device" in dcd.said, dcd.said)
     t.guest.wait_ranges(region, [SMALL])
 
+    # a file of the same name, held by somebody, is no use of the device
+    t.guest.sh(f"cd /tmp; : >{second.name}; sleep 1000 <{second.name} "
+               ">/dev/null 2>&1 & echo $! >/tmp/sleep.pid")
     dcd.ok(f"free {second.name}", said="dcd free: freed 1 device")
+    t.guest.sh("kill $(cat /tmp/sleep.pid)")
     check_equal(t.guest.available(region), BLOCK, "available")
     check(not t.guest.exists(second.path), "a spare device is left")
     check(t.guest.exists(device.path), "the first device is gone")
@@ -348,6 +374,22 @@ def dcd_free(t):
     dcd.ok(f"free --force {device.name}")
     check_equal(keeper.look(), "SIGBUS", "the mapping")
     keeper.end()
+
+
+@test()
+def dcd_claim_at_once(t):
+    """Three who claim and free all the time never miss what is there: a device may
+    go that one of them has just chosen."""
+    dcd, region = lent(t, SMALL, (4 * BLOCK, BLOCK), (8 * BLOCK, BLOCK))
+    rounds = ("i=0; while [ $i -lt 30 ]; do dev=$(dcd claim -N 0) && "
+              "dcd free ${dev%%:*} || exit 1; i=$((i+1)); done")
+    t.guest.sh(f"cd /tmp; for who in 1 2 3; do ({rounds}) >at-once.$who 2>&1 & "
+               "all=\"$all $!\"; done; "
+               "for pid in $all; do wait $pid || { cat at-once.*; exit 1; }; done",
+               120)
+    check_equal(t.guest.available(region), 3 * BLOCK, "available")
+    check_equal(dcd.table("list", "DEVICE"),
+                [[region.seed, region.name, "0", "-", "free", "-"]], "devices")
 
 
 # System RAM -----------------------------------------------------------------
@@ -476,8 +518,8 @@ def dcd_watch(t):
 
 @test(fresh=True)
 def dcd_watch_names_system_ram(t):
-    """Memory that kmem has left online, and that no DAX device has: the event
-    says who is waited for."""
+    """Memory that kmem has left online: dcd says why it can't be given up. Without
+    a DAX device that has it the event says who is waited for."""
     dcd, region = lent(t, HOME)
     dcd.ok("claim 0")
     dcd.ok(f"online {region.seed}")
@@ -486,9 +528,10 @@ def dcd_watch_names_system_ram(t):
                     BLOCK)
     check_equal(keeper.pin(), "pinned", "pin")
     unbind_from(device, "kmem")
-    t.guest.write(device.attribute("size"), "0")
+    dcd.fails(f"free {device.name}", "kmem has left it online",
+              "until the machine starts again")
     people, programs = Watcher(t.guest, "-c 1"), Watcher(t.guest, "-j -c 1")
-    ask_back(t, region, [HOME])
+    t.guest.sh("rmmod dax_cxl")
     check_equal(people.wait(1), [f"{region.name}: release-request 128 MiB at "
                                  "128 MiB, waits for system-ram"], "line")
     check_equal(json.loads(programs.wait(1)[0])["waits_for"], "system-ram", "JSON")

@@ -56,10 +56,8 @@ PAGES = "/sys/kernel/debug/fail_page_alloc"
 # 4802h, not processed: the offer still waits, and to answer it again would be
 # to answer another one if it was processed after all;
 # 4802h, processed, a part but not the last (ADD_UNFINISHED): the driver hears
-# of a failure, and asks for the list in the middle of a response, a fault;
-# 0101h, processed: the log has lost the records, and the driver takes none for
-# delivered that may come again.
-LEAVES_OFFER = {("4802", "before"), ("0101", "after")}
+# of a failure, and asks for the list in the middle of a response, a fault.
+LEAVES_OFFER = {("4802", "before")}
 
 # All is given back by a chain of Release records that names everything.
 GIVE_BACK = """

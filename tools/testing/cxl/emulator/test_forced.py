@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from guest import RELEASE, REGION_DRIVER, create_device, seed_device
 from lending import (ask_back, claimed_device, dc_region, device_base,
                      extent_at, lend, take_back)
-from mock import BASE, FORCED_RELEASE, RECORD, Held, Mock, event_record
+from mock import (BASE, FORCED_RELEASE, NULL_TAG, RECORD, Held, Mock,
+                  event_record)
+from test_order import lend_tagged
 from testlib import check, check_equal, test
-from users import (DAX_DRIVERS, Victim, bind_to, dc_events, forget_ids, host_base,
+from users import (DAX_DRIVERS, Keeper, Victim, bind_to, dc_events, forget_ids, host_base,
                    listen, memory_blocks, unbind_from, wait_in)
 from vm import MIB
 
@@ -39,14 +41,15 @@ KMEM = "/sys/bus/dax/drivers/kmem"
 TAG = "11111111-2222-3333-4444-555555555555"
 
 
-def take(t, region, ranges):
+def take(t, region, ranges, tag=None):
     """Have the driver hear that the emulated device has taken (offset, length)
     ranges: one chain. Returns when the driver is done."""
     t.guest.sh("modprobe cxl_dc_record")
     base, records = device_base(t, region), []
     for i, (offset, length) in enumerate(ranges):
-        records.append(event_record(FORCED_RELEASE, Held(base + offset, length),
-                                    i + 1 < len(ranges)))
+        records.append(event_record(
+            FORCED_RELEASE, Held(base + offset, length, tag or NULL_TAG),
+            i + 1 < len(ranges)))
     t.guest.write(f"{RECORD}/record",
                   " ".join([t.guest.memdev(), *records]))
 
@@ -590,6 +593,120 @@ def forced_system_ram_without_a_thread(t):
         device.attribute("state")) == "unplugged", 60)
     unbind_kmem(t, device)
     end(t, region, [extent])
+    t.guest.sh("rmmod kmem")
+
+
+@test(fresh=True)
+def forced_system_ram_without_its_driver(t):
+    """kmem was unbound while its memory was online: that can't be given up, and when
+    it is taken its users get SIGBUS, and the memory is removed, as if kmem was
+    there. The device is of use again when the machine has started again."""
+    region, device, node, extent = kmem_region(t)
+    victim = Victim(t, "ram-left", "ram", node, 2 * MIB, 2, 2)
+    t.guest.write(f"{KMEM}/unbind", device.name)
+    check_equal(t.guest.refusal(device.attribute("size"), "0"), "EBUSY",
+                "giving up what is online")
+    watch_migration(t)
+    begin = len(t.vm.log())
+    take(t, region, [extent])
+    check_equal(victim.end(60), "4 threads, 4 SIGBUS, 0 wrong", "victims")
+    t.guest.until("the log", lambda: " 0 bytes stay" in t.vm.log()[begin:], 60)
+    check_equal(migrated(t), 0, "migrations")
+    check_equal(t.guest.ranges(region), [], "extents")
+    blocks = memory_blocks(t.guest, host_base(t.guest, region) + extent[0],
+                           extent[1])
+    check(not any(map(t.guest.exists, blocks)), "a memory block is left")
+    t.guest.restart()
+    t.guest.wait_ranges(dc_region(t), [extent])
+
+
+class Hotplug:
+    """Nobody can add or remove memory as long as this lasts: the kernel tries to take a
+    block offline in which a page is pinned."""
+
+    def __init__(self, t, region, extent):
+        self.t = t
+        self.device = seed_device(t.guest, region)
+        self.device.claim_extent(extent_at(t, region, extent[0]))
+        self.keeper = Keeper(t.guest, f"node:{bind_kmem(t, self.device)}", BLOCK)
+        check_equal(self.keeper.pin(), "pinned", "pin")
+        block, = memory_blocks(t.guest, host_base(t.guest, region) + extent[0],
+                               extent[1])
+        self.writer = t.guest.begin_write(f"{block}/state", "offline")
+        t.guest.until("the block to go", lambda: t.guest.read(
+            f"{block}/state") == "going-offline")
+
+    def end(self):
+        """Let others go on."""
+        self.t.guest.sh(f"kill -KILL {self.writer}")
+        self.t.guest.wait_end("the end of the writer", self.writer)
+
+    def give_back(self):
+        """Give up the device, too."""
+        self.keeper.end()
+        self.t.guest.write(self.device.attribute("state"), "unplugged")
+        unbind_kmem(self.t, self.device)
+
+
+@test()
+def forced_while_system_ram_is_added(t):
+    """Memory of several ranges is taken when kmem is about to add the first: it does
+    not add the others."""
+    region, other = dc_region(t), (HALF_REGION, MEMORY_BLOCK)
+    ranges = [(2 * i * MEMORY_BLOCK, MEMORY_BLOCK) for i in (1, 0)] + [
+        (HALF_REGION + 2 * MEMORY_BLOCK, MEMORY_BLOCK)]
+    t.guest.sh("modprobe cxl_dc_record")
+    lend_tagged(t, region, ranges, TAG)
+    lend(t, region, [other])
+    hotplug = Hotplug(t, region, other)
+    device = create_device(t.guest, region)
+    t.guest.write(device.attribute("uuid"), TAG)
+    adding = t.guest.begin_write(f"{KMEM}/bind", device.name)
+    wait_in(t, adding, "add_memory_driver_managed")
+    begin = len(t.vm.log())
+    take(t, region, ranges, TAG)
+    hotplug.end()
+    t.guest.wait_end("the probe", adding)
+    t.guest.until("removal", lambda: t.guest.read(
+        device.attribute("state")) == "unplugged", 60)
+    check_equal(re.findall(r"lost 0x\w+-0x\w+: .*", t.vm.log()[begin:].replace(
+        "\r", ""))[1:], [], "what was added of what was taken")
+    check("memory add failed" not in t.vm.log()[begin:], "the log complains")
+    unbind_kmem(t, device)
+    hotplug.give_back()
+    end(t, region, ranges + [other])
+    t.guest.sh("rmmod kmem")
+
+
+@test()
+def forced_system_ram_stays_offline(t):
+    """Blocks of what was taken could not be removed yet: they don't go online."""
+    region, other = dc_region(t), (0, MEMORY_BLOCK)
+    extent = (HALF_REGION, 2 * MEMORY_BLOCK)
+    lend(t, region, [other, extent])
+    device = create_device(t.guest, region)
+    device.claim_extent(extent_at(t, region, extent[0]))
+    t.guest.sh("modprobe kmem")
+    bind_to(device, "kmem")
+    check_equal(t.guest.read(device.attribute("state")), "offline", "state")
+    hotplug = Hotplug(t, region, other)
+    take(t, region, [extent])
+    thread = thread_of(t, device)
+    wait_in(t, thread, "offline_and_remove_memory")
+    # what its timer would do after a minute
+    t.guest.sh(f"kill -KILL {thread}")
+    hotplug.end()
+    t.guest.wait_end("the thread's end", thread)
+    last = memory_blocks(t.guest, host_base(t.guest, region) + extent[0],
+                         extent[1])[-1]
+    check_equal(t.guest.read(f"{last}/state"), "offline", "state of the last block")
+    check_equal(t.guest.refusal(f"{last}/state", "online_movable"), "EBUSY",
+                "online")
+    t.guest.write(device.attribute("state"), "unplugged")
+    check(not t.guest.exists(last), "the last block is there")
+    unbind_kmem(t, device)
+    hotplug.give_back()
+    end(t, region, [other, extent])
     t.guest.sh("rmmod kmem")
 
 

@@ -351,7 +351,7 @@ static void mend(struct core *core)
 	if (core->vanished)
 		list_for_each_entry(object, &core->objects, node)
 			object->claimed = false;
-	for (int i = 0; i < 3 && cxl_extents_chain_open(&core->extents); i++) {
+	for (int i = 0; i < 3 && cxl_extents_need_expire(&core->extents); i++) {
 		jiffies += CXL_CHAIN_TIMEOUT_SECONDS * HZ;
 		begin(core);
 		cxl_extents_expire(&core->extents, jiffies);
