@@ -175,6 +175,9 @@ bool dev_dax_is_left_online(struct dev_dax *dev_dax)
 /* Narrow @range to what kmem takes. Return: has it left any of that behind? */
 static bool left_online(struct range *range)
 {
+	/* there is no kmem, then, nor are there blocks of memory */
+	if (!IS_ENABLED(CONFIG_MEMORY_HOTPLUG))
+		return false;
 	*range = memory_block_aligned_range(range);
 	return range->start < range->end && is_system_ram(range);
 }
