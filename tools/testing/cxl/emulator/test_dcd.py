@@ -346,7 +346,8 @@ def dcd_free(t):
     node = f"/tmp/node.{device.name}"
     major, minor = t.guest.read(device.attribute("dev")).split(":")
     t.guest.sh(f"mknod {node} c {major} {minor}")
-    for pid in (device.hold(BLOCK, node), holder(device)):
+    for path in (node, device.node):
+        pid = device.hold(BLOCK, path)
         dcd.fails(f"free {device.name}", f"process {pid} has /dev/{device.name}",
                   "end it first", "freed 0 devices")
         check(t.guest.exists(f"/proc/{pid}"), "the process is gone")

@@ -16,8 +16,8 @@ from mock import (BASE, FORCED_RELEASE, NULL_TAG, RECORD, Held, Mock,
                   event_record)
 from test_order import lend_tagged
 from testlib import check, check_equal, test
-from users import (DAX_DRIVERS, Keeper, Victim, bind_to, dc_events, forget_ids, host_base,
-                   listen, memory_blocks, unbind_from, wait_in)
+from users import (DAX_DRIVERS, Keeper, Victim, bind_to, dc_events, forget_ids,
+                   host_base, listen, memory_blocks, unbind_from, wait_in)
 from vm import MIB
 
 BLOCK = 2 * MIB
@@ -653,8 +653,7 @@ def forced_while_system_ram_is_added(t):
     """Memory of several ranges is taken when kmem is about to add the first: it does
     not add the others."""
     region, other = dc_region(t), (HALF_REGION, MEMORY_BLOCK)
-    ranges = [(2 * i * MEMORY_BLOCK, MEMORY_BLOCK) for i in (1, 0)] + [
-        (HALF_REGION + 2 * MEMORY_BLOCK, MEMORY_BLOCK)]
+    ranges = [(2 * i * MEMORY_BLOCK, MEMORY_BLOCK) for i in (1, 0, 3)]
     t.guest.sh("modprobe cxl_dc_record")
     lend_tagged(t, region, ranges, TAG)
     lend(t, region, [other])
