@@ -66,7 +66,7 @@ boots: wip ## build and boot every patch by itself, and test it; takes an hour (
 docs: wip ## build the pages with Sphinx; every attribute and error is described
 	@scripts/docs
 
-configs: wip ## build drivers/cxl and drivers/dax in 13 other configurations, or T=name
+configs: wip ## build drivers/cxl and drivers/dax in 14 other configurations, or T=name
 	@scripts/configs $(T)
 
 cocci: wip ## the kernel's coccinelle scripts over our files, or T=name

@@ -38,6 +38,9 @@ INVALID_ADDRESS = 15
 INVALID_LENGTH = 22
 INVALID_LIST = 30
 
+# In the trail: an Add response that takes nothing of what was offered.
+REFUSAL = ("4802", 0, 0, [])
+
 # Types of event records.
 ADD, RELEASE, FORCED_RELEASE, CONFIG_UPDATED = range(4)
 EVENT_UUID = uuid.UUID("ca95afa7-f183-4018-8c2f-95268e101a2a")

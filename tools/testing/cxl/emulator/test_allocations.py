@@ -10,7 +10,7 @@ account and sysfs.
 
 from guest import CXL, DAX, DaxDevice, Refused, create_device, seed_device
 from lending import extent_at
-from mock import (BASE, INTERNAL_ERROR, INVALID_ADDRESS, POWER_ON_TAG, TAGGED,
+from mock import (BASE, INTERNAL_ERROR, INVALID_ADDRESS, POWER_ON_TAG, REFUSAL, TAGGED,
                   UNTAGGED, Held, Mock, region_base)
 from testlib import check, check_equal, test
 from users import host_base
@@ -19,7 +19,6 @@ from vm import MIB
 BLOCK = 2 * MIB
 HALF = 256 * MIB
 GIB = 1 << 30
-REFUSED = ("4802", 0, 0, [])
 
 TAG_A = "aaaaaaaa-0001-4000-8000-000000000001"
 TAG_B = "bbbbbbbb-0002-4000-8000-000000000002"
@@ -213,7 +212,7 @@ def add_3_one_region(t):
     spread = [at(0, TAG_A), at(128, TAG_A)]
     mock.chain(spread)
     mock.chain(spread[::-1])
-    check_equal(mock.responses(), [REFUSED, REFUSED], "responses")
+    check_equal(mock.responses(), [REFUSAL, REFUSAL], "responses")
     mock.clear()
     mock.chain([at(0, TAG_A), at(128, TAG_B), at(2, TAG_A), at(130, TAG_B)])
     expect_answer(mock, [at(0), at(128), at(2), at(130)])
@@ -359,7 +358,7 @@ def add_5_every_chain_is_answered_once(t):
     mock.chain([at(8, TAG_A), at(8, TAG_A)])
     mock.chain([at(12, TAG_A)])
     check_equal(mock.responses(), [
-        REFUSED, REFUSED, ("4802", 0, 0, ranges([at(12)]))], "responses")
+        REFUSAL, REFUSAL, ("4802", 0, 0, ranges([at(12)]))], "responses")
     expect_held(t, mock, region, [at(12)])
 
 
@@ -372,7 +371,7 @@ def add_5_tail_of_a_refused_chain(t):
     mock.do("emit", f"{limit + 20} {BASE:#x} {BLOCK:#x}")
     check_equal(mock.responses(), [], "answers while the chain is open")
     mock.inject(BASE, BLOCK, TAG_A)
-    check_equal(mock.responses(), [REFUSED], "answers")
+    check_equal(mock.responses(), [REFUSAL], "answers")
     mock.clear()
     mock.chain([at(0, TAG_A)])
     expect_answer(mock, [at(0)])

@@ -366,9 +366,11 @@ def no_memory(t, space=0):
     t.guest.write_all([(f"{FAILSLAB}/{name}", value) for name, value in (
         ("verbose", 0), ("ignore-gfp-wait", "N"), ("task-filter", "Y"),
         ("times", -1), ("space", space), ("probability", 100))])
-    yield
-    t.guest.write_all([(f"{FAILSLAB}/{name}", value) for name, value in (
-        ("probability", 0), ("task-filter", "N"), ("ignore-gfp-wait", "Y"))])
+    try:
+        yield
+    finally:
+        t.guest.write_all([(f"{FAILSLAB}/{name}", value) for name, value in (
+            ("probability", 0), ("task-filter", "N"), ("ignore-gfp-wait", "Y"))])
 
 
 @contextmanager
@@ -376,8 +378,10 @@ def no_memory_for_threads(t):
     """No thread of the kernel can be made: whoever makes them gets no memory."""
     with no_memory(t):
         t.guest.write(KTHREADD, 1)
-        yield
-        t.guest.write(KTHREADD, 0)
+        try:
+            yield
+        finally:
+            t.guest.write(KTHREADD, 0)
 
 
 def take_without_threads(t, region, extent):

@@ -11,9 +11,9 @@ import time
 import uuid
 
 from guest import REGION_DRIVER
-from mock import BASE, INTERNAL_ERROR, NULL_TAG, RELEASE, event_record
+from mock import BASE, INTERNAL_ERROR, NULL_TAG, REFUSAL, RELEASE, event_record
 from test_allocations import TAG_A, at, empty, expect_held, lender
-from test_mock import (BLOCK, EMPTY, blocks, counted, ranges, statistics, uptime,
+from test_mock import (BLOCK, blocks, counted, ranges, statistics, uptime,
                        with_region)
 from testlib import check, check_equal, test
 from vm import GuestError
@@ -248,8 +248,8 @@ def mock_overflow_behind_a_long_log(t):
                 "the log")
     mock.bind()
     wait_log_empty(t, mock)
-    t.guest.until("an answer", lambda: EMPTY in mock.responses())
-    check_equal(mock.responses(), [EMPTY], "answers")
+    t.guest.until("an answer", lambda: REFUSAL in mock.responses())
+    check_equal(mock.responses(), [REFUSAL], "answers")
     mock.check_clean()
 
 
@@ -268,7 +268,7 @@ def log_is_rate_limited(t):
     found = counted(mock, before)
     check_equal([found.get(name) for name in ("refused (misaligned)", "chains")],
                 [300, 300], "counted as misaligned, and as chains")
-    check_equal(mock.responses(), [EMPTY] * 300, "answers")
+    check_equal(mock.responses(), [REFUSAL] * 300, "answers")
     lines = said(t, begin, end)
     t.note(f"{len(lines)} lines in {intervals} intervals")
     check_equal(set(lines), {f"extent DPA {BASE + 512:#x} length {BLOCK:#x} "

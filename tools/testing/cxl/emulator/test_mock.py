@@ -9,8 +9,8 @@ from guest import CXL, REGION_DRIVER, Refused, parse_counters, seed_device
 from lending import dc_region, extent_at, take_back
 from mock import (ADD, BASE, DEBUGFS, DEVICES, INTERNAL_ERROR,
                   INVALID_ADDRESS, INVALID_INPUT, INVALID_LENGTH,
-                  INVALID_LIST, NULL_TAG, POWER_ON_TAG, RECORD, RELEASE,
-                  RETRY, TAGGED, UNTAGGED, Held, Mock, dynamic_regions,
+                  INVALID_LIST, NULL_TAG, POWER_ON_TAG, RECORD, REFUSAL,
+                  RELEASE, RETRY, TAGGED, UNTAGGED, Held, Mock, dynamic_regions,
                   event_record, load_mock)
 from test_forced import check_dead
 from test_interfaces import TRACING
@@ -20,7 +20,6 @@ from users import dc_events, listen
 from vm import MIB, SLOWNESS
 
 BLOCK = 2 * MIB
-EMPTY = ("4802", 0, 0, [])
 NO_REGION = "refused (no region maps it)"
 
 # Of the driver: so many Get Event Records in a row, then so many seconds of rest.
@@ -294,11 +293,11 @@ def mock_refused_and_unknown_write_successfully(t):
     mock.inject(UNTAGGED[0] - BLOCK, 2 * BLOCK)
     mock.inject(BASE + 600 * MIB, BLOCK)
     mock.inject(BASE + 512, BLOCK)
-    check_equal(mock.responses(), [EMPTY] * 3, "answers")
+    check_equal(mock.responses(), [REFUSAL] * 3, "answers")
     mock.clear()
     mock.inject(*UNTAGGED)
     check_equal(mock.responses(), [("4802", 0, INVALID_ADDRESS, [UNTAGGED]),
-                                   EMPTY], "answers to what is held")
+                                   REFUSAL], "answers to what is held")
     mock.clear()
     event = f"{TRACING}/events/cxl/cxl_dynamic_capacity/enable"
     t.guest.sh(f"echo > {TRACING}/trace; echo 1 > {event}")
@@ -640,6 +639,24 @@ def mock_log_that_lies(t):
 
 
 @test(machine="mock")
+def mock_log_without_a_status_bit(t):
+    """A log is longer than what one Get returns, and neither its bit nor an event
+    tells of it when the driver is bound: it is read to its end all the same."""
+    mock = Mock(t.guest, 1)
+    mock.do("payload_size", 256)                # one record a Get
+    mock.unbind()
+    mock.chain(blocks(3))
+    mock.quirk("no_status", 1)
+    mock.clear()
+    mock.bind()
+    t.guest.until("an answer", lambda: mock.responses() == [REFUSAL])
+    check_equal(mock.counters("log"), {"records": 0, "overflow": 0}, "log")
+    mock.do("payload_size", 4096)
+    mock.quirk("no_status", 0)
+    mock.rebind()
+
+
+@test(machine="mock")
 def mock_log_that_never_empties(t):
     """A log in which a record that was cleared is again: the driver reads it so
     often, then takes a rest; its lines for the kernel's log are bounded; when the
@@ -679,7 +696,7 @@ def mock_overflow(t):
     mock, region = with_region(t)
     mock.do("log_max", 4)
     mock.chain(blocks(8))
-    check_equal(mock.responses()[0], EMPTY, "answer to a broken chain")
+    check_equal(mock.responses()[0], REFUSAL, "answer to a broken chain")
     mock.check_agreement(region)
     mock.inject(BASE, BLOCK)
     check((0, BLOCK) in t.guest.ranges(region), "the next offer")
@@ -732,7 +749,7 @@ def mock_endless_chain(t):
     mock.do("emit", f"300 {BASE:#x} {BLOCK:#x}")
     check_equal(mock.ranges(), before, "account")
     mock.inject(BASE, BLOCK)
-    check_equal(mock.responses(), [EMPTY], "answers")
+    check_equal(mock.responses(), [REFUSAL], "answers")
     mock.check_clean(region)
 
 
@@ -770,7 +787,7 @@ def mock_open_chain_times_out(t):
     passed = uptime(t) - begin
     t.note(f"answered after {passed:.1f} s")
     check(20 <= passed <= 20 + 15 * SLOWNESS, f"answered after {passed} s")
-    check_equal(mock.responses(), [EMPTY], "answers")
+    check_equal(mock.responses(), [REFUSAL], "answers")
     check_equal(counted(mock, before),
                 {"records": 2, "records add": 2, "chains": 1,
                  "refused (chain timed out)": 1, "command 0100h": 1,
@@ -784,7 +801,7 @@ def mock_open_chain_times_out(t):
     mock.check_clean(region)
     extents = blocks(2, start=BASE + 8 * BLOCK)
     mock.chain(extents)
-    check_equal(mock.responses(), [EMPTY, ("4802", 0, 0, ranges(extents))],
+    check_equal(mock.responses(), [REFUSAL, ("4802", 0, 0, ranges(extents))],
                 "answers")
     mock.check_clean(region)
 

@@ -166,6 +166,7 @@ struct mock_dcd_fail {
  * @record_more: More is set in every record
  * @refill: records that are cleared come again
  * @status: the status bit never falls
+ * @no_status: the status bit never rises
  * @no_irq: no interrupt can be had for the event log
  * @commands_listed: so many of the commands of Dynamic Capacity are in the CEL
  * @list_delay: milliseconds that each Get Extent List takes
@@ -181,6 +182,7 @@ struct mock_dcd_quirks {
 	bool record_more;
 	bool refill;
 	bool status;
+	bool no_status;
 	bool no_irq;
 	u32 commands_listed;
 	u32 list_delay;

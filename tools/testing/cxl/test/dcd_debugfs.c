@@ -367,6 +367,7 @@ static void add_quirks(struct mock_dcd_quirks *quirks, struct dentry *parent)
 	debugfs_create_bool("record_more", 0600, dir, &quirks->record_more);
 	debugfs_create_bool("refill", 0600, dir, &quirks->refill);
 	debugfs_create_bool("status", 0600, dir, &quirks->status);
+	debugfs_create_bool("no_status", 0600, dir, &quirks->no_status);
 	debugfs_create_bool("no_irq", 0600, dir, &quirks->no_irq);
 	debugfs_create_u32("commands_listed", 0600, dir,
 			   &quirks->commands_listed);

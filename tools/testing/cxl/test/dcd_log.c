@@ -130,10 +130,12 @@ int mock_dcd_log_updated(struct mock_dcd *dcd, u8 index)
  * mock_dcd_log_pending() - the log's bit of the event status register
  * @dcd: the device, locked
  *
- * Return: true when there is something to be read
+ * Return: true when there is something to be read, as far as it does not lie
  */
 bool mock_dcd_log_pending(struct mock_dcd *dcd)
 {
+	if (dcd->quirks.no_status)
+		return false;
 	return dcd->log.nr || dcd->log.overflow || dcd->quirks.status;
 }
 
