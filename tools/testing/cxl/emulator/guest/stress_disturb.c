@@ -92,14 +92,19 @@ static void rebind_region(struct unit *unit)
 		fail("%s does not bind again", unit->slot[i].region);
 }
 
+/* Gives up before those lose patience who wait for this worker */
 static void await_endpoint(struct unit *unit)
 {
-	for (int i = 0; i < PATIENCE * 100; i++) {
+	char driver[128];
+
+	for (int i = 0; i < PATIENCE * 100 / 2; i++) {
 		if (find_endpoint(unit))
 			return;
 		usleep(10000);
 	}
-	fail("%s has no endpoint any more", unit->memdev.text);
+	snprintf(driver, sizeof(driver), CXL "/%.31s/driver", unit->memdev.text);
+	fail("%s has no endpoint any more, and %s driver", unit->memdev.text,
+	     exists(driver) ? "a" : "no");
 }
 
 /* Its regions lose what they map, with the endpoint */
@@ -111,8 +116,10 @@ static void rebind_memdev(struct unit *unit)
 	destroy_from(unit, 0);
 	end_from(unit, 0);
 	doze(300);
+	note("%s binds ...", unit->memdev.text);
 	if (write_file("/sys/bus/cxl/drivers/cxl_mem/bind", unit->memdev.text))
 		fail("%s does not bind again", unit->memdev.text);
+	note("%s is bound", unit->memdev.text);
 	await_endpoint(unit);
 	create_from(unit, 0);
 }
