@@ -11,7 +11,8 @@ import time
 import uuid
 
 from guest import REGION_DRIVER
-from mock import BASE, INTERNAL_ERROR, NULL_TAG, REFUSAL, RELEASE, event_record
+from mock import (BASE, INTERNAL_ERROR, NULL_TAG, REFUSAL, RELEASE, Mock,
+                  event_record)
 from test_allocations import TAG_A, at, empty, expect_held, lender
 from test_mock import (BLOCK, blocks, counted, ranges, statistics, uptime,
                        with_region)
@@ -251,6 +252,23 @@ def mock_overflow_behind_a_long_log(t):
     t.guest.until("an answer", lambda: REFUSAL in mock.responses())
     check_equal(mock.responses(), [REFUSAL], "answers")
     mock.check_clean()
+
+
+@test(machine="mock")
+def mock_log_without_a_status_bit(t):
+    """A log is longer than what one Get returns, and neither its bit nor an event
+    tells of it when the driver is bound: it is read to its end all the same."""
+    mock = Mock(t.guest, 1)
+    mock.do("payload_size", ONE_RECORD)
+    mock.unbind()
+    mock.chain(blocks(3))
+    mock.quirk("no_status", 1)
+    mock.clear()
+    mock.bind()
+    t.guest.until("an answer", lambda: mock.responses() == [REFUSAL])
+    check_equal(mock.counters("log"), {"records": 0, "overflow": 0}, "log")
+    mock.quirk("no_status", 0)
+    mock.set_mailbox(4096)
 
 
 @test(machine="mock")

@@ -639,24 +639,6 @@ def mock_log_that_lies(t):
 
 
 @test(machine="mock")
-def mock_log_without_a_status_bit(t):
-    """A log is longer than what one Get returns, and neither its bit nor an event
-    tells of it when the driver is bound: it is read to its end all the same."""
-    mock = Mock(t.guest, 1)
-    mock.do("payload_size", 256)                # one record a Get
-    mock.unbind()
-    mock.chain(blocks(3))
-    mock.quirk("no_status", 1)
-    mock.clear()
-    mock.bind()
-    t.guest.until("an answer", lambda: mock.responses() == [REFUSAL])
-    check_equal(mock.counters("log"), {"records": 0, "overflow": 0}, "log")
-    mock.do("payload_size", 4096)
-    mock.quirk("no_status", 0)
-    mock.rebind()
-
-
-@test(machine="mock")
 def mock_log_that_never_empties(t):
     """A log in which a record that was cleared is again: the driver reads it so
     often, then takes a rest; its lines for the kernel's log are bounded; when the
