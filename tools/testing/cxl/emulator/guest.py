@@ -225,6 +225,11 @@ class Guest:
         self.until("the endpoint's driver", lambda: self.vm.run(
             f"test -e {CXL}/endpoint*/driver")[0] == 0)
 
+    def flush_bus(self):
+        """Wait until no memory device loses its driver because its endpoint
+        went: what is bound sooner may be unbound by that (detach_memdev())."""
+        self.write("/sys/bus/cxl/flush", 1)
+
     def memdev(self):
         """The name of the one memory device."""
         names = self.names(CXL, "mem*")

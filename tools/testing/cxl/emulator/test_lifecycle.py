@@ -98,6 +98,7 @@ def memdev_rebind_releases(t):
     memdev = t.guest.memdev()
     t.guest.write(f"{CXL_MEM}/unbind", memdev)
     check_equal(t.guest.device_ranges(), [], "the device's list")
+    t.guest.flush_bus()
     t.guest.write(f"{CXL_MEM}/bind", memdev)
     t.guest.wait_memdev()
     check_released(t)

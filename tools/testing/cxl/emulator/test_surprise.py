@@ -111,6 +111,7 @@ GOING = [region_driver, region, endpoint, port, memdev, pci_driver, pci_device,
 
 def bind_rest(guest, names="port* mem* endpoint*"):
     """Bind what has no driver, ports first; the names of what has none yet."""
+    guest.flush_bus()
     return guest.sh(
         f"cd {CXL}; for d in {names}; do "
         "[ -e $d ] && [ ! -e $d/driver ] || continue; "

@@ -16,8 +16,8 @@ static const char * const kinds[] = {
 	"unbind", "map", "open", "read", "create", "delete", "write-data",
 	"verify-data", "data-gone", "seen-pending", "kmem-bind", "kmem-online",
 	"kmem-touch", "kmem-unplug", "kmem-unbind", "region-create",
-	"region-destroy", "region-unbind", "region-bind", "memdev-rebind",
-	"dax-unload", "dax-load",
+	"region-destroy", "region-unbind", "region-bind", "memdev-unbind",
+	"memdev-bind", "dax-unload", "dax-load",
 };
 
 /* Each worker has chances of its own */
