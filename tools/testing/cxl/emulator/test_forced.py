@@ -498,7 +498,7 @@ def unplug_without_memory(t, device):
     which is written. Returns whether it was refused."""
     with no_memory(t, TEXT_BYTES + 1):
         return t.vm.run(
-            f"exec 3>/proc/$$/make-it-fail 4>{device.attribute('state')}; "
+            f"exec 3>/proc/self/make-it-fail 4>{device.attribute('state')}; "
             "echo 1 >&3; echo unplugged >&4; s=$?; echo 0 >&3; exit $s",
             60)[0] == 1
 

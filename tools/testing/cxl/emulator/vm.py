@@ -7,7 +7,6 @@ time limit, and no QEMU outlives this process.
 """
 
 import atexit
-import base64
 import ctypes
 import fcntl
 import json
@@ -177,6 +176,12 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
+def one_line(script):
+    """A script as `printf %b` takes it."""
+    return "".join(chr(byte) if 0x20 <= byte < 0x7f and byte != ord("\\") else
+                   f"\\0{byte:03o}" for byte in script.encode())
+
+
 class Agent:
     """Runs scripts in the guest over its second serial port (guest/init)."""
 
@@ -238,9 +243,8 @@ class Agent:
     def run(self, script, timeout):
         """Run script in the guest; return its exit status and its output."""
         mark = secrets.token_hex(6)
-        encoded = base64.b64encode(script.encode()).decode()
         self._socket.settimeout(timeout * SLOWNESS)
-        self._socket.sendall(f"{mark} {encoded}\n".encode())
+        self._socket.sendall(f"{mark}\n{one_line(script)}\n".encode())
         match = self._read_until(
             rb"<%b>\r?\n(.*)\n<%b (\d+)>\r?\n" % ((mark.encode(),) * 2),
             timeout)
