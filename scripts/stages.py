@@ -25,8 +25,8 @@ SUMMARY = re.compile(r"(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$")
 class Stage:
     """A command that runs, with a session of its own: nothing of it outlives the block.
 
-    One that is beside another has what that one leaves of the processors, and is shown
-    when it is waited for.
+    One that is beside others has what they leave of the processors, and is shown when it
+    has ended.
     """
 
     def __init__(self, command, beside=False):
@@ -99,7 +99,8 @@ def play(name, stage, counting):
 def main(stages, beside=()):
     """Run stages: (name, command, does it count, do the later ones need it).
 
-    Those whose names are in BESIDE run beside those that follow, and are shown last.
+    Those whose names are in BESIDE run beside those that follow, which can't need them,
+    and are shown last.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     total = [0, 0, 0]
