@@ -50,6 +50,10 @@ class Stage:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, number)
 
+    def ended(self):
+        """Whether it has ended."""
+        return self._process.poll() is not None
+
     def _lines(self):
         if not self._output:
             return self._process.stdout
@@ -100,26 +104,36 @@ def main(stages, beside=()):
     """Run stages: (name, command, does it count, do the later ones need it).
 
     Those whose names are in BESIDE run beside those that follow, which can't need them,
-    and are shown last.
+    and are shown when one of those ends and they have, or last.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     total = [0, 0, 0]
+
+    def add(counts):
+        total[:] = [a + b for a, b in zip(total, counts)]
+
+    def reveal(name, stage, counting):
+        print(f"== {name}, which ran beside others", flush=True)
+        add(play(name, stage, counting)[1])
+
     with ExitStack() as later:
         hidden = []
         for name, command, counting, needed in stages:
             if name in beside:
-                print(f"== {name}: begins, and is shown at the end", flush=True)
+                print(f"== {name}: begins, and is shown later", flush=True)
                 hidden.append((name, later.enter_context(Stage(command, True)), counting))
                 continue
             print(f"== {name}", flush=True)
             with Stage(command) as stage:
                 code, counts = play(name, stage, counting)
-            total = [a + b for a, b in zip(total, counts)]
+            add(counts)
             if code and needed:
                 print("the later stages need this one")
                 break
-        for name, stage, counting in hidden:
-            print(f"== {name}, the rest of it", flush=True)
-            total = [a + b for a, b in zip(total, play(name, stage, counting)[1])]
+            for entry in [entry for entry in hidden if entry[1].ended()]:
+                hidden.remove(entry)
+                reveal(*entry)
+        for entry in hidden:
+            reveal(*entry)
     print(f"{total[0]} passed, {total[1]} failed" + (f", {total[2]} skipped" if total[2] else ""))
     return 1 if total[1] else 0

@@ -157,6 +157,16 @@ def memmap_on_memory_is_refused(t):
         check_equal(t.guest.number(attribute), own, f"{mode}: afterwards")
 
 
+@test()
+def second_processor_after_the_scan(t):
+    """There are two processors; the second was not there when the PCI bus was
+    scanned (vm.py says why)."""
+    boot = t.vm.log().rsplit("Linux version ", 1)[1]
+    scanned = boot.index("PCI: Using ACPI for IRQ routing")
+    check(boot.index("Processor 1 APIC") > scanned, "it came before")
+    check_equal(t.guest.sh("nproc"), "2", "processors")
+
+
 @test(loaded=False, fresh=True)
 def kexec_recovers(t):
     """A kernel starts the next one with extents held, and no firmware cleans
