@@ -51,8 +51,8 @@ def make(source, out, *words):
 
 
 def make_env():
-    return {**os.environ, "CCACHE_DIR": str(lib.BUILD / "ccache"), "LC_ALL": "C",
-            "CCACHE_BASEDIR": str(lib.BUILD), "CCACHE_NOHASHDIR": "1",
+    return {**os.environ, "CCACHE_DIR": str(lib.BUILD / "ccache"), "CCACHE_DEPEND": "1",
+            "CCACHE_BASEDIR": str(lib.BUILD), "CCACHE_NOHASHDIR": "1", "LC_ALL": "C",
             "LOCALVERSION": "", "KBUILD_BUILD_TIMESTAMP": "2024-01-01"}
 
 

@@ -91,12 +91,13 @@ def count(name, counting, code, counts):
     return counts
 
 
-def play(name, stage, counting):
+def play(name, stage, counting, more=""):
     """Show a stage to its end; return (exit status, what it adds to the sum)."""
+    print(f"== {name}", flush=True)
     start = time.monotonic()
     code, counts = stage.show()
     counts = count(name, counting, code, counts)
-    print(f"== {name}: {time.monotonic() - start:.0f} s", flush=True)
+    print(f"== {name}: {time.monotonic() - start:.0f} s{more}", flush=True)
     return code, counts
 
 
@@ -113,8 +114,7 @@ def main(stages, beside=()):
         total[:] = [a + b for a, b in zip(total, counts)]
 
     def reveal(name, stage, counting):
-        print(f"== {name}, which ran beside others", flush=True)
-        add(play(name, stage, counting)[1])
+        add(play(name, stage, counting, " more")[1])
 
     with ExitStack() as later:
         hidden = []
@@ -123,7 +123,6 @@ def main(stages, beside=()):
                 print(f"== {name}: begins, and is shown later", flush=True)
                 hidden.append((name, later.enter_context(Stage(command, True)), counting))
                 continue
-            print(f"== {name}", flush=True)
             with Stage(command) as stage:
                 code, counts = play(name, stage, counting)
             add(counts)
