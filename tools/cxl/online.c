@@ -8,6 +8,7 @@
 #include "dcd.h"
 
 #define MEMORY	"/sys/devices/system/memory"
+#define POLICY	MEMORY "/auto_online_blocks"
 
 static bool is_ram(const struct dax_device *dev)
 {
@@ -96,8 +97,33 @@ static int check_wanted(const struct region *region,
 	return advise("'dcd free %s', or use --force", dev->name);
 }
 
+/*
+ * Where the system brings up new memory by itself, as distributions have it,
+ * the kernel may have put something there for good before it is made movable.
+ * So the policy is the one that is wanted for as long as kmem binds.
+ */
+static int bind_with_policy(const struct dax_device *dev, const char *wanted)
+{
+	char policy[NAME_LEN];
+	bool other;
+	int rc;
+
+	other = !sysfs_read(policy, sizeof(policy), POLICY) &&
+		strcmp(policy, "offline") && strcmp(policy, wanted);
+	rc = other ? sysfs_write(wanted, POLICY) : 0;
+	if (rc)
+		return error("%s can't be set: %s", POLICY, strerror(-rc));
+	if (need_driver("kmem") || unbind_dax(dev))
+		rc = -1;
+	else
+		rc = bind_kmem(dev);
+	if (other && sysfs_write(policy, POLICY))
+		note("%s was %s before", POLICY, policy);
+	return rc;
+}
+
 static int make_ram(const struct params *params, const struct region *region,
-		    const struct dax_device *dev)
+		    const struct dax_device *dev, const char *wanted)
 {
 	if (!dev->size)
 		return error("%s has no memory: 'dcd claim' first", dev->name);
@@ -105,17 +131,18 @@ static int make_ram(const struct params *params, const struct region *region,
 		return 0;
 	if (!params->force && (check_wanted(region, dev) || check_unused(dev)))
 		return -1;
-	if (need_driver("kmem") || unbind_dax(dev))
-		return -1;
-	return bind_kmem(dev);
+	return bind_with_policy(dev, wanted);
 }
 
 static int do_online(const struct params *params, const struct region *region,
 		     const struct dax_device *dev)
 {
-	if (make_ram(params, region, dev))
+	const char *wanted = params->no_movable ? "online_kernel" :
+						  "online_movable";
+
+	if (make_ram(params, region, dev, wanted))
 		return -1;
-	return plug(dev, params->no_movable ? "online_kernel" : "online_movable");
+	return plug(dev, wanted);
 }
 
 int cmd_online(const struct params *params, const char *arg)

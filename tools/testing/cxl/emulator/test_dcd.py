@@ -427,6 +427,31 @@ def dcd_online(t):
 
 
 @test()
+def dcd_online_against_the_policy(t):
+    """Where new memory goes online by itself, as Debian has it, the kernel has none
+    of it for its own, not even for a moment; and the policy is what it was."""
+    dcd, region = lent(t, HOME)
+    policy = f"{MEMORY}/auto_online_blocks"
+    dcd.ok("claim 0")
+    t.guest.write(policy, "online")
+    begin = len(t.vm.log())
+    try:
+        dcd.ok(f"online {region.seed}")
+        check_equal(t.guest.read(policy), "online", "policy")
+    finally:
+        t.guest.write(policy, "offline")
+    made, = dcd.json(f"list -d {region.seed}")["devices"]
+    check_equal(made["memory"], "online_movable", "memory")
+    end = t.vm.mark_log("online")
+    # All of the machine's own memory is below: DMA32.
+    check("Policy zone: Normal" not in t.vm.log()[begin:end],
+          "the kernel had the memory for its own")
+    dcd.ok(f"offline {region.seed}")
+    dcd.ok(f"free {region.seed}")
+    t.guest.sh("rmmod kmem")
+
+
+@test()
 def dcd_free_by_force(t):
     """--force frees system RAM, too, wherever the system's own policy has put
     it."""
