@@ -8,17 +8,17 @@ BUILD=$(realpath -m "${BUILD:-$ROOT/build}")
 JOBS=${JOBS:-$(nproc)}
 LINUX=$BUILD/linux
 
-# ccache goes by the headers that the compiler names, and does not preprocess itself as
-# well: a quarter of what a first build takes.
-CCACHE_DIR=$BUILD/ccache
-CCACHE_DEPEND=1
+# The same input gives the same object wherever it is built, and ccache can tell. It goes
+# by the headers that the compiler names, and does not preprocess itself as well: a quarter
+# of what a first build takes.
+export CCACHE_DIR=$BUILD/ccache CCACHE_BASEDIR=$BUILD CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1
 
 # KERNEL_FLAVOUR=kasan or kcsan: the kernel of kernel-$KERNEL_FLAVOUR.config, with
 # modules of its own, beside the usual one.
 FLAVOUR=${KERNEL_FLAVOUR:+-$KERNEL_FLAVOUR}
 KERNEL=$BUILD/kernel$FLAVOUR
 MODROOT=$BUILD/modroot$FLAVOUR
-export ROOT BUILD JOBS LINUX CCACHE_DIR CCACHE_DEPEND
+export ROOT BUILD JOBS LINUX
 
 die() {
 	printf 'error: %s\n' "$1" >&2

@@ -91,14 +91,15 @@ def count(name, counting, code, counts):
     return counts
 
 
-def play(name, stage, counting, more=""):
-    """Show a stage to its end; return (exit status, what it adds to the sum)."""
+def play(name, stage, counting, total, more=""):
+    """Show a stage to its end, and add to TOTAL; return the exit status."""
     print(f"== {name}", flush=True)
     start = time.monotonic()
     code, counts = stage.show()
     counts = count(name, counting, code, counts)
+    total[:] = [a + b for a, b in zip(total, counts)]
     print(f"== {name}: {time.monotonic() - start:.0f} s{more}", flush=True)
-    return code, counts
+    return code
 
 
 def main(stages, beside=()):
@@ -109,13 +110,6 @@ def main(stages, beside=()):
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     total = [0, 0, 0]
-
-    def add(counts):
-        total[:] = [a + b for a, b in zip(total, counts)]
-
-    def reveal(name, stage, counting):
-        add(play(name, stage, counting, " more")[1])
-
     with ExitStack() as later:
         hidden = []
         for name, command, counting, needed in stages:
@@ -124,15 +118,14 @@ def main(stages, beside=()):
                 hidden.append((name, later.enter_context(Stage(command, True)), counting))
                 continue
             with Stage(command) as stage:
-                code, counts = play(name, stage, counting)
-            add(counts)
+                code = play(name, stage, counting, total)
             if code and needed:
                 print("the later stages need this one")
                 break
             for entry in [entry for entry in hidden if entry[1].ended()]:
                 hidden.remove(entry)
-                reveal(*entry)
+                play(*entry, total, " more")
         for entry in hidden:
-            reveal(*entry)
+            play(*entry, total, " more")
     print(f"{total[0]} passed, {total[1]} failed" + (f", {total[2]} skipped" if total[2] else ""))
     return 1 if total[1] else 0

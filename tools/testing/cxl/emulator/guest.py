@@ -115,12 +115,6 @@ def commands_of(counters):
     return commands
 
 
-def load_script(modules, failed="exit 1"):
-    """Load those modules that are not there: a look costs nothing."""
-    return (f"for m in {' '.join(modules)}; do "
-            f"[ -e /sys/module/$m ] || modprobe $m || {failed}; done")
-
-
 class Guest:
     """Reads, writes and waits for things in the guest of a VM."""
 
@@ -205,9 +199,14 @@ class Guest:
         self.vm.sh("dvsec")
         self.load()
 
+    def modprobe(self, modules, failed="exit 1"):
+        """Load those modules that are not there: a look costs nothing."""
+        self.sh(f"for m in {' '.join(modules)}; do "
+                f"[ -e /sys/module/$m ] || modprobe $m || {failed}; done", 60)
+
     def load(self, modules=MODULES):
         """Load modules; wait for the memory device if the machine has one."""
-        self.sh(load_script(modules), 60)
+        self.modprobe(modules)
         if self.vm.kind != "none" and "cxl_pci" in modules:
             self.wait_memdev()
 

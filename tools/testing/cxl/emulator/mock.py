@@ -11,7 +11,7 @@ import uuid
 from dataclasses import dataclass, field
 
 from checks import check_equal
-from guest import CXL, Region, load_script, merge_ranges
+from guest import CXL, Region, merge_ranges
 from vm import MIB, GuestError
 
 DEBUGFS = "/sys/kernel/debug/cxl_test_dcd"
@@ -109,7 +109,7 @@ def load_mock(guest):
     driver, and the auto region, assembled from a work queue, its own."""
     # What a tree in the middle of the series lacks, a test there does not need.
     failed = "true" if os.environ.get("OLD_TREE") else "exit 1"
-    guest.sh(load_script(MOCK_MODULES, failed), 60)
+    guest.modprobe(MOCK_MODULES, failed)
     guest.until("the mock devices", lambda: int(guest.sh(
         f"ls -d {CXL}/endpoint*/driver 2>/dev/null | wc -l")) >= 11, 30)
     guest.until("the auto region", lambda: guest.sh(

@@ -11,7 +11,7 @@ from lending import ask_back, device_base, lend
 from mock import POWER_ON_TAG, TAGGED, UNTAGGED, Held, Mock
 from testlib import check, check_equal, test
 from test_allocations import TAG_A, TAG_B, at, lender
-from users import MEMORY, Keeper, unbind_from
+from users import POLICY, Keeper, unbind_from
 from vm import MIB
 
 GIB = 1 << 30
@@ -431,15 +431,14 @@ def dcd_online_against_the_policy(t):
     """Where new memory goes online by itself, as Debian has it, the kernel has none
     of it for its own, not even for a moment; and the policy is what it was."""
     dcd, region = lent(t, HOME)
-    policy = f"{MEMORY}/auto_online_blocks"
     dcd.ok("claim 0")
-    t.guest.write(policy, "online")
+    t.guest.write(POLICY, "online")
     begin = len(t.vm.log())
     try:
         dcd.ok(f"online {region.seed}")
-        check_equal(t.guest.read(policy), "online", "policy")
+        check_equal(t.guest.read(POLICY), "online", "policy")
     finally:
-        t.guest.write(policy, "offline")
+        t.guest.write(POLICY, "offline")
     made, = dcd.json(f"list -d {region.seed}")["devices"]
     check_equal(made["memory"], "online_movable", "memory")
     end = t.vm.mark_log("online")
@@ -457,9 +456,9 @@ def dcd_free_by_force(t):
     it."""
     dcd, region = lent(t, HOME)
     dcd.ok("claim -N 0")
-    t.guest.write(f"{MEMORY}/auto_online_blocks", "online_movable")
+    t.guest.write(POLICY, "online_movable")
     dcd.ok(f"online {region.seed}")
-    t.guest.write(f"{MEMORY}/auto_online_blocks", "offline")
+    t.guest.write(POLICY, "offline")
     check_equal(dcd.table(f"list -d {region.seed}", "DEVICE"),
                 [[region.seed, region.name, "128 MiB", "system-ram",
                   "online_movable", t.guest.extents()[0].name]], "table")

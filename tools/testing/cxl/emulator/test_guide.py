@@ -10,12 +10,12 @@ import re
 from guest import CXL, DAX, Region, seed_device
 from lending import dc_region, lend
 from testlib import check, check_equal, test
+from users import POLICY
 from vm import MIB, build_directory
 
 DOCUMENTATION = build_directory() / "linux" / "Documentation"
 GUIDE = DOCUMENTATION / "admin-guide/mm/cxl-dynamic-capacity.rst"
 LENT = [(0, 256 * MIB), (512 * MIB, 256 * MIB)]
-ONLINE = "/sys/devices/system/memory/auto_online_blocks"
 TOOLS = {"dcd", "cxl", "daxctl"}
 
 
@@ -116,7 +116,7 @@ def guide_to_system_ram(t):
     check_equal(t.guest.read(f"{DAX}/{region.seed}/state"), "online_movable", "state")
     reader.follow("Give it back", "kmem/unbind")
     check_equal(t.guest.read(f"{DAX}/{region.seed}/size"), "0", "size")
-    t.guest.write(ONLINE, "offline")
+    t.guest.write(POLICY, "offline")
     t.guest.sh("rmmod kmem")
 
 

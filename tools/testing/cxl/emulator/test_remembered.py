@@ -14,7 +14,7 @@ from guest import (RELEASE, DaxDevice, Region, create_device, delete_device,
                    seed_device)
 from lending import (ask_back, dc_region, extent_at, extent_path, lend)
 from testlib import check, check_equal, test
-from users import (DAX_DRIVERS, MEMORY, Keeper, bind_to, dc_events, host_base,
+from users import (DAX_DRIVERS, POLICY, Keeper, bind_to, dc_events, host_base,
                    listen, memory_blocks, unbind_from, wait_in)
 from vm import MIB
 
@@ -172,10 +172,10 @@ def bound_to_fsdev(t, lent):
 
 def plug(t, device, state):
     """Make a claimed device system RAM; returns its NUMA node."""
-    t.guest.write(f"{MEMORY}/auto_online_blocks", state)
+    t.guest.write(POLICY, state)
     t.guest.sh("modprobe kmem")
     bind_to(device, "kmem")
-    t.guest.write(f"{MEMORY}/auto_online_blocks", "offline")
+    t.guest.write(POLICY, "offline")
     check_equal(t.guest.read(device.attribute("state")), state, "state")
     return t.guest.read(device.attribute("target_node"))
 

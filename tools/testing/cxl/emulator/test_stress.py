@@ -16,6 +16,7 @@ from costs import BLOCK
 from guest import CXL, REGION_DRIVER, merge_ranges, parse_counters
 from mock import FORCED_RELEASE, RECORD, Held, Mock, event_record
 from testlib import check, test
+from users import POLICY
 from vm import MIB, SLOWNESS, GuestError, QMPError
 
 SEED = "20260719"
@@ -215,7 +216,7 @@ def prepare(t):
     for region in guest.names(CXL, "region*"):
         guest.vm.run(f"echo {region} > {REGION_DRIVER}/unbind")
     guest.sh("modprobe kmem && modprobe cxl_pci && modprobe cxl_dc_record", 60)
-    guest.sh("echo offline > /sys/devices/system/memory/auto_online_blocks")
+    guest.sh(f"echo offline > {POLICY}")
     path = "/sys/bus/pci/drivers/cxl_pci/*/mem*"
     guest.until("the emulated device", lambda: guest.vm.run(
         f"ls -d {path} && ls /sys/kernel/debug/cxl/$(basename {path})/"

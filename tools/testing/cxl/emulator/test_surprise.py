@@ -9,7 +9,7 @@ Chains that are open meanwhile are shown on the mock device.
 
 from costs import BLOCK, blocks
 from guest import (CXL, DAX, MODULES, PCI_DRIVER, REGION_DRIVER, create_device,
-                   load_script, seed_device)
+                   seed_device)
 from lending import (ask_back, dc_region, device_base, extent_at, lend,
                      take_back)
 from test_remembered import HOME, ON_NODE, loan, plug
@@ -122,7 +122,7 @@ def bind_rest(guest, names="port* mem* endpoint*"):
 
 def bring_back(t):
     """Load what is not loaded, find and bind what is not bound."""
-    t.guest.sh(load_script(MODULES), BOUND_SECONDS)
+    t.guest.modprobe(MODULES)
     # A scan with one processor: vm.py says why.
     t.guest.sh(f"cd {PCI}/devices; grep -q 0x050210 */class || {{ "
                f"echo 0 > {PROCESSOR}; echo 1 > {PCI}/rescan; "

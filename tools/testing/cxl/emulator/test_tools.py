@@ -9,9 +9,9 @@ import json
 
 from guest import CXL, seed_device
 from lending import dc_region, lend
-from test_guide import LENT, ONLINE, Reader
+from test_guide import LENT, Reader
 from testlib import check, check_equal, test
-from users import host_base
+from users import POLICY, host_base
 from vm import MIB
 
 ERRORS = "/tmp/tool.errors"
@@ -147,11 +147,11 @@ def check_online_policy(t, device):
     """Where the kernel puts memory online itself, daxctl wants to be forced; system
     RAM that is online is no devdax without force. dcd undoes what daxctl did."""
     reconfigure = f"daxctl reconfigure-device {device.name} -m"
-    t.guest.write(ONLINE, "online_movable")
+    t.guest.write(POLICY, "online_movable")
     fails(t, f"{reconfigure} system-ram", "kernel policy will auto-online memory")
     check(not device.bound(), "there is a driver")
     t.guest.sh(f"{reconfigure} system-ram -f")
-    t.guest.write(ONLINE, "offline")
+    t.guest.write(POLICY, "offline")
     check_equal(t.guest.read(device.attribute("state")), "online_movable", "state")
     fails(t, f"daxctl disable-device {device.name}", "only applicable in devdax mode")
     fails(t, f"{reconfigure} devdax", "Device or resource busy")

@@ -7,6 +7,7 @@ from testlib import check, check_equal
 
 DAX_DRIVERS = "/sys/bus/dax/drivers"
 MEMORY = "/sys/devices/system/memory"
+POLICY = f"{MEMORY}/auto_online_blocks"
 UEVENTS = "/tmp/uevents"
 
 
