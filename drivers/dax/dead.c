@@ -224,14 +224,14 @@ static void tell_owner(struct dev_dax *dev_dax, unsigned int death)
 }
 
 /*
- * The timer has ended the wait for a lock that the driver has. Let the owner's next
- * look call another thread, but where all that a thread can do is done: pinned pages
- * are poisoned.
+ * The timer has ended the wait for a lock that the driver has, or the work, which goes
+ * on where it was. Let the owner's next look call another thread, but where all that a
+ * thread can do is done: pinned pages are poisoned.
  */
 static void call_again(struct dev_dax *dev_dax, unsigned int death)
 {
 	dev_err(&dev_dax->dev,
-		"lost memory is still in use: its driver is busy\n");
+		"lost memory is still in use: its driver takes long\n");
 	if (READ_ONCE(dev_dax->has_pages))
 		return;
 	guard(rwsem_write)(&dax_region_rwsem);
@@ -259,7 +259,7 @@ static int undertaker_thread(void *data)
 		rc = remove_left_online(dev_dax);
 	if (!rc)
 		tell_owner(dev_dax, death);
-	else if (rc == -EINTR)
+	else if (signal_pending(current))
 		call_again(dev_dax, death);
 	timer_delete_sync(&undertaker.timer);
 	timer_destroy_on_stack(&undertaker.timer);

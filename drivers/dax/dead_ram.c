@@ -7,18 +7,20 @@
  * user space has is handed to memory_failure() first: its owners get SIGBUS when they
  * touch it. Then block by block goes offline and is removed, but only if a look at
  * each of its pages, after new users were locked out and before anything migrates,
- * finds none in use. As long as any of the memory is there, nobody else can take it
- * offline without that look either: pages that are poisoned would pass for free. Nor
- * can anybody bring it online again.
+ * finds none in use. That a page is poisoned does not mean that nobody has it: it is
+ * noted which ones memory_failure() has taken. As long as any of the memory is there,
+ * nobody else can take it offline without that look either: pages that are poisoned
+ * would pass for free. Nor can anybody bring it online again.
  *
- * Pages that are pinned can't be taken from their holder, and those that the kernel
- * has for itself are left alone: poisoning them would only let their block be removed
- * under it. What can't be removed stays, its free pages are poisoned so that nobody
- * gets them any more, and the log names it. memory_failure() logs each page by itself.
+ * Pages that are pinned can't be taken from their holder, nor those that the kernel
+ * has for itself from the kernel. What can't be removed stays, its free pages are
+ * poisoned so that nobody gets them any more, and the log names it. memory_failure()
+ * logs each page by itself.
  *
  * The struct pages must not lie in the memory itself: memmap_on_memory is refused in
  * sparse regions.
  */
+#include <linux/bitops.h>
 #include <linux/cleanup.h>
 #include <linux/device.h>
 #include <linux/init.h>
@@ -53,18 +55,69 @@ struct dead_ram {
 	unsigned long kept;
 };
 
-/* A kernel without hwpoison leaves what is in use where it is */
-static void poison(struct dead_ram *ram, unsigned long pfn)
+#if IS_ENABLED(CONFIG_MEMORY_HOTREMOVE)
+/**
+ * struct lost_ram - a range that is lost, as long as any of it is there
+ * @node: node in @lost_rams
+ * @range: aligned to blocks of memory
+ * @taken: a bit for each page that memory_failure() has a reference to
+ */
+struct lost_ram {
+	struct list_head node;
+	struct range range;
+	unsigned long taken[];
+};
+
+static LIST_HEAD(lost_rams);
+static DEFINE_MUTEX(lost_lock);		/* protects lost_rams */
+
+/* The range that the byte at @start is of */
+static struct lost_ram *find_lost(u64 start)
+{
+	struct lost_ram *lost;
+
+	lockdep_assert_held(&lost_lock);
+	list_for_each_entry(lost, &lost_rams, node)
+		if (start >= lost->range.start && start <= lost->range.end)
+			return lost;
+	return NULL;
+}
+
+/* memory_failure() has kept a reference to a page */
+static void __maybe_unused note_taken(unsigned long pfn)
+{
+	struct lost_ram *lost;
+
+	guard(mutex)(&lost_lock);
+	lost = find_lost(PFN_PHYS(pfn));
+	if (lost)
+		__set_bit(pfn - PHYS_PFN(lost->range.start), lost->taken);
+}
+#else
+static void __maybe_unused note_taken(unsigned long pfn)
+{
+}
+#endif
+
+/*
+ * memory_failure() may flag a page, and come too late to take it: somebody got what
+ * was @free, or it was let go, and the kernel has it now. A kernel without hwpoison
+ * leaves what is in use where it is.
+ */
+static void poison(struct dead_ram *ram, unsigned long pfn, bool free)
 {
 #ifdef CONFIG_MEMORY_FAILURE
-	struct page *page;
 	int rc = memory_failure(pfn, 0);
+	struct page *page = pfn_to_online_page(pfn);
+	/* it may be content with a page that is pinned. One reference is its own. */
+	bool shared = page && page_ref_count(page) > 1;
 
 	ram->poisoned++;
-	/* it may be content with a page that is pinned. One reference is its own. */
-	page = pfn_to_online_page(pfn);
-	if (rc || (page && page_ref_count(page) > 1))
+	if (rc || shared)
 		ram->kept++;
+	/* the pin may have gone since, but not the kernel has got anonymous memory */
+	if (!rc || (page && !free && (shared || PageAnon(page))))
+		note_taken(pfn);
 #endif
 }
 
@@ -95,6 +148,7 @@ static void poison_range(struct dead_ram *ram, const struct range *range,
 
 	for (unsigned long pfn = PHYS_PFN(range->start); pfn < end; pfn++) {
 		struct page *page;
+		bool free;
 
 		cond_resched();
 		if (signal_pending(current))
@@ -102,20 +156,21 @@ static void poison_range(struct dead_ram *ram, const struct range *range,
 		page = pfn_to_online_page(pfn);
 		if (!page || PageHWPoison(page))
 			continue;
-		if (is_free(page) ? all : is_of_user(page))
-			poison(ram, pfn);
+		free = is_free(page);
+		if (free ? all : is_of_user(page))
+			poison(ram, pfn, free);
 	}
 }
 
 #if IS_ENABLED(CONFIG_MEMORY_HOTREMOVE)
-/*
- * memory_failure() itself keeps a reference to a page that it has taken: neither a
- * user nor the page cache has one then. Anonymous memory keeps its ->mapping.
- */
-static bool is_taken(struct page *page)
+/* Neither a user nor the page cache has it. Anonymous memory keeps its ->mapping. */
+static bool is_taken(const struct lost_ram *lost, struct page *page)
 {
 	struct folio *folio = page_folio(page);
 
+	if (!test_bit(page_to_pfn(page) - PHYS_PFN(lost->range.start),
+		      lost->taken))
+		return false;
 	if (!PageHWPoison(page) || page_ref_count(page) != 1 ||
 	    folio_test_large(folio) || page_has_type(page))
 		return false;
@@ -123,48 +178,26 @@ static bool is_taken(struct page *page)
 	       (folio_test_anon(folio) || !folio->mapping);
 }
 
-static bool in_use(struct page *page)
+/* No page is in a list of a processor, nor goes there */
+static bool in_use(const struct lost_ram *lost, struct page *page)
 {
 	struct folio *folio = page_folio(page);
 
 	if (page_ref_count(page))
-		return !is_taken(page);
-	/* no references are counted of slab */
-	return page_has_type(&folio->page) && !PageBuddy(page) &&
-	       !folio_test_hugetlb(folio);
+		return !is_taken(lost, page);
+	if (is_free_buddy_page(page) || folio_test_hugetlb(folio))
+		return false;
+	/* no references are counted of slab, or not yet when it is being allocated */
+	return page_has_type(&folio->page) || !PageHWPoison(page);
 }
 
-static bool any_in_use(unsigned long pfn, unsigned long nr)
+static bool any_in_use(const struct lost_ram *lost, unsigned long pfn,
+		       unsigned long nr)
 {
 	for (unsigned long end = pfn + nr; pfn < end; pfn++)
-		if (in_use(pfn_to_page(pfn)))
+		if (in_use(lost, pfn_to_page(pfn)))
 			return true;
 	return false;
-}
-
-/**
- * struct lost_ram - a range that is lost, as long as any of it is there
- * @node: node in @lost_rams
- * @range: aligned to blocks of memory
- */
-struct lost_ram {
-	struct list_head node;
-	struct range range;
-};
-
-static LIST_HEAD(lost_rams);
-static DEFINE_MUTEX(lost_lock);		/* protects lost_rams */
-
-/* The range that the block at @start is of */
-static struct lost_ram *find_lost(u64 start)
-{
-	struct lost_ram *lost;
-
-	lockdep_assert_held(&lost_lock);
-	list_for_each_entry(lost, &lost_rams, node)
-		if (start >= lost->range.start && start <= lost->range.end)
-			return lost;
-	return NULL;
 }
 
 /**
@@ -179,7 +212,7 @@ void dax_dead_forget(const struct range *range)
 	lost = find_lost(range->start);
 	if (lost) {
 		list_del(&lost->node);
-		kfree(lost);
+		kvfree(lost);
 		module_put(THIS_MODULE);
 	}
 }
@@ -193,7 +226,8 @@ static bool remember_lost(const struct range *range)
 	guard(mutex)(&lost_lock);
 	if (find_lost(range->start))
 		return true;
-	lost = kmalloc_obj(*lost);
+	lost = kvzalloc_flex(*lost, taken,
+			     BITS_TO_LONGS(PHYS_PFN(range_len(range))));
 	if (!lost)
 		return false;
 	lost->range = *range;
@@ -211,13 +245,15 @@ static int going(struct notifier_block *nb, unsigned long action, void *arg)
 {
 	const struct memory_notify *notify = arg;
 	bool online = action == MEM_GOING_ONLINE;
+	struct lost_ram *lost;
 
 	if (!online && action != MEM_GOING_OFFLINE)
 		return NOTIFY_DONE;
 	guard(mutex)(&lost_lock);
-	if (!find_lost(PFN_PHYS(notify->start_pfn)))
+	lost = find_lost(PFN_PHYS(notify->start_pfn));
+	if (!lost)
 		return NOTIFY_DONE;
-	return online || any_in_use(notify->start_pfn, notify->nr_pages) ?
+	return online || any_in_use(lost, notify->start_pfn, notify->nr_pages) ?
 		       notifier_from_errno(-EBUSY) : NOTIFY_OK;
 }
 
