@@ -124,8 +124,10 @@ void cxl_dax_region_remove_extents(struct cxl_dax_region *cxlr_dax)
 {
 	struct cxl_dc_region *dcr = cxlr_dax->dcr;
 
-	scoped_guard(mutex, &dcr->dcd->extents.lock)
+	scoped_guard(mutex, &dcr->dcd->extents.lock) {
 		cxl_extents_window_remove(&dcr->dcd->extents, &dcr->window);
+		cxl_dcd_watch(dcr->dcd);
+	}
 	cxlr_dax->dcr = NULL;
 	ida_destroy(&dcr->ids);
 	kfree(dcr);

@@ -191,7 +191,7 @@ int cxl_region_extents_kill(struct cxl_extents *extents,
 void cxl_region_extents_narrow(struct cxl_extents *extents,
 			       struct cxl_allocation *alloc);
 void cxl_region_extents_remove(struct cxl_extents *extents,
-			       struct cxl_allocation *alloc);
+			       struct cxl_allocation *alloc, bool left);
 void cxl_region_extents_invalidate(struct cxl_extents *extents,
 				   struct cxl_extent_window *window);
 int cxl_region_extents_offer(struct cxl_allocation *alloc);

@@ -146,7 +146,6 @@ static void handle_records(struct cxl_dcd *dcd, int nr, bool overflow)
 		cxl_dcd_handle_record(dcd, &dcd->events->records[i]);
 	if (overflow)
 		cxl_extents_records_lost(&dcd->extents);
-	cxl_dcd_watch(dcd);
 }
 
 /* Is there anything in the log? Devices without the register are asked by Get */
@@ -230,6 +229,7 @@ static void dcd_drain(struct work_struct *work)
 		dcd->overflow = false;
 		handle_records(dcd, 0, true);
 	}
+	cxl_dcd_watch(dcd);
 	/* an error, or a device that never stops: don't spin, don't forget */
 	if (nr && to_be_read(dcd, nr))
 		mod_delayed_work(dcd->wq, &dcd->drain, DRAIN_REST);
@@ -273,6 +273,9 @@ static void dcd_stop(void *data)
 	disable_delayed_work_sync(&dcd->drain);
 	disable_delayed_work_sync(&dcd->expire);
 	guard(mutex)(&dcd->extents.lock);
+	/* they may have been cleared, and nobody else knows of them then */
+	if (dcd->nr_kept)
+		drain_once(dcd);
 	cxl_extents_abandon_chain(&dcd->extents);
 }
 

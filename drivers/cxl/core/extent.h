@@ -255,8 +255,8 @@ struct cxl_extents;
  *	  any more; or -EBUSY when somebody may still touch it. Then it is gone for
  *	  user space, and ->kill() is due again now and then.
  * @narrow: @alloc, withdrawn or killed, has become smaller
- * @remove: @alloc, withdrawn or killed, is given back or lost: it disappears,
- *	    unless it never appeared
+ * @remove: @alloc, withdrawn or killed, is given back or lost, or it is @left to
+ *	    the device's list: it disappears, unless it never appeared
  * @invalidate: drop what CPU caches hold of @window
  * @report: @extent or record was not taken; rate-limits its message
  */
@@ -270,7 +270,8 @@ struct cxl_extent_ops {
 	int (*withdraw)(struct cxl_extents *extents, struct cxl_allocation *alloc);
 	int (*kill)(struct cxl_extents *extents, struct cxl_allocation *alloc);
 	void (*narrow)(struct cxl_extents *extents, struct cxl_allocation *alloc);
-	void (*remove)(struct cxl_extents *extents, struct cxl_allocation *alloc);
+	void (*remove)(struct cxl_extents *extents, struct cxl_allocation *alloc,
+		       bool left);
 	void (*invalidate)(struct cxl_extents *extents,
 			   struct cxl_extent_window *window);
 	void (*report)(struct cxl_extents *extents, u64 start, u64 len,

@@ -85,7 +85,7 @@ void cxl_extents_window_remove(struct cxl_extents *extents,
 		extents->ops->report(extents, alloc->asked.start,
 				     range_len(&alloc->asked), &alloc->tag,
 				     "still held by the device when its region goes");
-		extents->ops->remove(extents, alloc);
+		extents->ops->remove(extents, alloc, true);
 		cxl_allocation_forget(extents, alloc);
 	}
 	cxl_extents_forget_dead(extents, window);

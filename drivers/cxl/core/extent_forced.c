@@ -22,7 +22,7 @@
 /* Nobody can touch it: it is gone, but for what the device left of it */
 static void bury(struct cxl_extents *extents, struct cxl_allocation *alloc)
 {
-	extents->ops->remove(extents, alloc);
+	extents->ops->remove(extents, alloc, false);
 	cxl_allocation_dissolve(extents, alloc, &extents->strays);
 }
 
@@ -206,7 +206,7 @@ void cxl_extents_forget_dead(struct cxl_extents *extents,
 		extents->ops->report(extents, extent->start, extent->len,
 				     &alloc->tag,
 				     "taken, and still in use when its region goes");
-		extents->ops->remove(extents, alloc);
+		extents->ops->remove(extents, alloc, false);
 		cxl_allocation_forget(extents, alloc);
 	}
 }

@@ -41,7 +41,7 @@ static void release_done(struct cxl_extents *extents,
 			 struct cxl_allocation *alloc)
 {
 	extents->stats.released += alloc->nr_extents;
-	extents->ops->remove(extents, alloc);
+	extents->ops->remove(extents, alloc, false);
 	cxl_allocation_forget(extents, alloc);
 }
 

@@ -235,14 +235,16 @@ static int kill(struct region_allocation *ra)
 	return is_system_ram(ra) ? -EBUSY : rc;
 }
 
-/* Tell user space that nothing is there any more, and make that true */
-static void make_invisible(struct region_allocation *ra)
+/* Tell user space that it has gone, unless it is @left, and that nothing is there */
+static void make_invisible(struct region_allocation *ra, bool left)
 {
+	bool taken = atomic_read(&ra->state) == REGION_EXTENT_TAKEN;
+
 	if (!ra->nr_added)
 		return;
-	region_allocation_notify(ra, atomic_read(&ra->state) ==
-				 REGION_EXTENT_TAKEN ?
-				 "forced-release" : "released", NULL);
+	if (!left)
+		region_allocation_notify(ra, taken ? "forced-release" :
+						     "released", NULL);
 	region_allocation_del(ra);
 }
 
@@ -266,7 +268,7 @@ int cxl_region_extents_kill(struct cxl_extents *extents,
 	rc = kill(ra);
 	atomic_set(&ra->state, REGION_EXTENT_TAKEN);
 	if (rc < 0)
-		make_invisible(ra);
+		make_invisible(ra, false);
 	return rc;
 }
 
@@ -291,15 +293,16 @@ void cxl_region_extents_narrow(struct cxl_extents *extents,
  * cxl_region_extents_remove() - see struct cxl_extent_ops::remove
  * @extents: the extents of a memory device, locked
  * @alloc: withdrawn, killed, or never published
+ * @left: it has not gone: the device still lists it as ours
  */
 void cxl_region_extents_remove(struct cxl_extents *extents,
-			       struct cxl_allocation *alloc)
+			       struct cxl_allocation *alloc, bool left)
 {
 	struct region_allocation *ra = alloc->realized;
 
 	if (!ra)
 		return;
-	make_invisible(ra);
+	make_invisible(ra, left);
 	alloc->realized = NULL;
 	region_allocation_free(ra);
 }

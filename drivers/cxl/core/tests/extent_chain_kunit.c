@@ -268,20 +268,6 @@ static void ends_of_region_accepted(struct kunit *test)
 	fake_check(fake);
 }
 
-static void no_region_at_all(struct kunit *test)
-{
-	struct fake *fake = test->priv;
-
-	fake_unmap(fake, 0);
-	fake_forget_calls(fake);
-	for (int i = 0; i < 8; i++)
-		fake_offer(fake, i, 1, i < 7);
-	FAKE_EXPECT_COUNT(fake, FAKE_RESPOND, 1);
-	FAKE_EXPECT_NAMED_NONE(fake, FAKE_RESPOND, 1);
-	expect_refused(fake, CXL_EXTENT_NO_REGION, 8);
-	fake_check(fake);
-}
-
 static void no_resources_for_one(struct kunit *test)
 {
 	struct fake *fake = test->priv;
@@ -473,7 +459,6 @@ static struct kunit_case chain_cases[] = {
 	KUNIT_CASE(sharable_partition),
 	KUNIT_CASE(big_blocks_accepted),
 	KUNIT_CASE(ends_of_region_accepted),
-	KUNIT_CASE(no_region_at_all),
 	KUNIT_CASE(no_resources_for_one),
 	KUNIT_CASE(delivery_order_is_kept),
 	KUNIT_CASE(two_regions_in_two_partitions),

@@ -42,7 +42,8 @@
  * @FAKE_WITHDRAW: ->withdraw()
  * @FAKE_KILL: ->kill()
  * @FAKE_NARROW: ->narrow()
- * @FAKE_REMOVE: ->remove()
+ * @FAKE_REMOVE: ->remove() of what has gone
+ * @FAKE_LEAVE: ->remove() of what is left to the device
  * @FAKE_INVALIDATE: ->invalidate()
  * @FAKE_REPORT: ->report()
  * @FAKE_NR_OPS: number of operations
@@ -58,6 +59,7 @@ enum fake_op {
 	FAKE_KILL,
 	FAKE_NARROW,
 	FAKE_REMOVE,
+	FAKE_LEAVE,
 	FAKE_INVALIDATE,
 	FAKE_REPORT,
 	FAKE_NR_OPS,
@@ -388,7 +390,8 @@ int fake_publish(struct cxl_extents *extents, struct cxl_allocation *alloc);
 int fake_withdraw(struct cxl_extents *extents, struct cxl_allocation *alloc);
 int fake_kill(struct cxl_extents *extents, struct cxl_allocation *alloc);
 void fake_narrow(struct cxl_extents *extents, struct cxl_allocation *alloc);
-void fake_remove(struct cxl_extents *extents, struct cxl_allocation *alloc);
+void fake_remove(struct cxl_extents *extents, struct cxl_allocation *alloc,
+		 bool left);
 void fake_invalidate(struct cxl_extents *extents,
 		     struct cxl_extent_window *window);
 void fake_dax_check_released(struct fake *fake, const struct range *range);

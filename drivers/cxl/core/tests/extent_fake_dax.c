@@ -220,12 +220,13 @@ void fake_narrow(struct cxl_extents *extents, struct cxl_allocation *alloc)
 }
 
 /* What is in use may only be removed when its region goes */
-void fake_remove(struct cxl_extents *extents, struct cxl_allocation *alloc)
+void fake_remove(struct cxl_extents *extents, struct cxl_allocation *alloc,
+		 bool left)
 {
 	struct fake *fake = to_fake(extents);
 	struct fake_object *object = alloc->realized;
 
-	fake_count(fake, FAKE_REMOVE);
+	fake_count(fake, left ? FAKE_LEAVE : FAKE_REMOVE);
 	if (!object)
 		return;
 	if (!is_busy(fake, object))

@@ -428,58 +428,6 @@ static void chains_of_both_kinds(struct kunit *test)
 	fake_check(fake);
 }
 
-/* The region goes ------------------------------------------------------------------ */
-
-static void region_goes(struct kunit *test)
-{
-	struct fake *fake = test->priv;
-
-	KUNIT_ASSERT_EQ(test, 0, fake_map(fake, 1, FAKE_PART1, FAKE_BLOCKS));
-	fake_lend(fake, FAKE_PART1, 1);
-	for (int i = 0; i < 5; i++)
-		fake_lend(fake, 2 * i, 1);
-	fake_ask(fake, 2, 1, true);
-	fake_unmap(fake, 0);
-	FAKE_EXPECT_COUNT(fake, FAKE_RELEASE, 1);
-	FAKE_EXPECT_COUNT(fake, FAKE_INVALIDATE, 1);
-	FAKE_EXPECT_HELD(fake, { FAKE_PART1, 1 });
-	fake_check(fake);
-}
-
-static void region_goes_while_in_use(struct kunit *test)
-{
-	struct fake *fake = test->priv;
-
-	fake_lend(fake, 2, 1);
-	fake_lend(fake, 5, 3);
-	fake_use(fake, 5, 1);
-	fake_unmap(fake, 0);
-	FAKE_EXPECT_COUNT(fake, FAKE_RELEASE, 1);
-	FAKE_EXPECT_NAMED(fake, FAKE_RELEASE, 1, { 2, 1 });
-	FAKE_EXPECT_HELD_NONE(fake);
-	fake_check(fake);
-
-	/* the device still lists it: a new region finds it there */
-	fake->nr_busy = 0;
-	KUNIT_EXPECT_EQ(test, 0, fake_map(fake, 0, 0, 64));
-	FAKE_EXPECT_HELD(fake, { 5, 3 });
-	fake_check(fake);
-}
-
-static void region_goes_release_fails(struct kunit *test)
-{
-	struct fake *fake = test->priv;
-
-	fake_lend(fake, 5, 3);
-	fake_fail(fake, FAKE_RELEASE, 1, -ETIMEDOUT, 0);
-	fake_unmap(fake, 0);
-	FAKE_EXPECT_HELD_NONE(fake);
-	fake_check(fake);
-	KUNIT_EXPECT_EQ(test, 0, fake_map(fake, 0, 0, 64));
-	FAKE_EXPECT_HELD(fake, { 5, 3 });
-	fake_check(fake);
-}
-
 static struct kunit_case release_cases[] = {
 	KUNIT_CASE(nothing_held_nothing_listed),
 	KUNIT_CASE(nothing_held_but_listed),
@@ -503,9 +451,6 @@ static struct kunit_case release_cases[] = {
 	KUNIT_CASE(open_chain_of_strays_expires),
 	KUNIT_CASE(open_chain_meets_overflow),
 	KUNIT_CASE(chains_of_both_kinds),
-	KUNIT_CASE(region_goes),
-	KUNIT_CASE(region_goes_while_in_use),
-	KUNIT_CASE(region_goes_release_fails),
 	{}
 };
 

@@ -234,6 +234,23 @@ def mock_clear_fails_and_clears(t):
 
 
 @test(machine="mock")
+def mock_clear_fails_and_the_driver_goes(t):
+    """The head of an offer is cleared by a command that fails all the same, and the
+    driver is unbound before it looks again: the offer is answered nevertheless."""
+    mock = empty(t, 1)
+    mock.set_mailbox(ONE_RECORD)
+    region = mock.create_region()
+    mock.clear()
+    mock.fail("0101", INTERNAL_ERROR, 1, "after")
+    mock.chain([at(0), at(2)], "open")
+    mock.unbind()
+    check_equal(mock.responses(), [REFUSAL], "answers")
+    mock.bind()
+    t.guest.destroy_region(region.name)
+    mock.check_clean()
+
+
+@test(machine="mock")
 def mock_overflow_behind_a_long_log(t):
     """A chain is longer than what is read in a row, and the log has overflowed behind
     it: its end is in the log, so it is answered there, once."""

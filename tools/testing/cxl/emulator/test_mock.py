@@ -384,7 +384,7 @@ echo $found""", 60))
 def mock_offer_while_extents_are_listed(t):
     """A chain that comes while the driver reads what the device lists for a region
     waits for its turn and is accepted; one that comes before is accepted or refused
-    (pitfall 8). Both sides agree each time."""
+   . Both sides agree each time."""
     mock = Mock(t.guest, 7)
     mock.set_mailbox(256)
     region = mock.create_region()
@@ -756,10 +756,27 @@ def uptime(t):
     return float(t.guest.read("/proc/uptime").split()[0])
 
 
+def open_and_stuck(t):
+    """A device with a chain open of which the head was cleared, and nothing can be
+    cleared any more; it has no region."""
+    mock = Mock(t.guest, 2)
+    mock.set_mailbox(256)       # one record at a time
+    mock.clear()
+    mock.fail("0101", INTERNAL_ERROR, 1, "after")
+    mock.fail("0101", INTERNAL_ERROR, times=100)
+    mock.fail("0100", INTERNAL_ERROR, times=2)  # both are there when one is read
+    offered, asked = blocks(2, start=BASE + 16 * BLOCK)
+    mock.chain([offered], "open")
+    mock.chain([asked], "release")
+    return mock
+
+
 @test(machine="mock")
 def mock_open_chain_times_out(t):
     """A chain that stays open is refused 20 s after its last record, though no
-    other comes: one answer, one line, counted once; the next chain is taken."""
+    other comes: one answer, one line, counted once; the next chain is taken. So is
+    one whose device does not let its records be cleared."""
+    stuck = open_and_stuck(t)
     mock, region = with_region(t)
     before, held = statistics(mock), mock.account()
     log = t.vm.mark_log("a chain that stays open")
@@ -775,7 +792,7 @@ def mock_open_chain_times_out(t):
                  "refused (chain timed out)": 1, "command 0100h": 1,
                  "command 0101h": 1, "command 4802h": 1}, "statistics")
     end = t.vm.mark_log("answered")
-    check_equal(re.findall(r"cxl_mem\.\d: (.*: chain timed out)",
+    check_equal(re.findall(rf"extent DPA {BASE:#x} .*: chain timed out",
                            t.vm.log()[log:end]),
                 [f"extent DPA {BASE:#x} length {BLOCK:#x} tag {NULL_TAG}: "
                  "chain timed out"], "the log")
@@ -786,6 +803,10 @@ def mock_open_chain_times_out(t):
     check_equal(mock.responses(), [REFUSAL, ("4802", 0, 0, ranges(extents))],
                 "answers")
     mock.check_clean(region)
+    t.guest.until("the other's answer", lambda: stuck.responses() == [REFUSAL], 20)
+    check_equal(stuck.counters("log")["records"], 1, "records in its log")
+    stuck.do("fail", "none")
+    stuck.set_mailbox(4096)
 
 
 @test(machine="mock")
@@ -879,7 +900,7 @@ def raw_records_on_the_emulated_device(t):
 @test()
 def held_log_keeps_no_thread_busy(t):
     """The DC log's bit is set and nobody drains that log: the thread of the other
-    logs reads what there is for it, and sleeps again (pitfall 14)."""
+    logs reads what there is for it, and sleeps again."""
     event = f"{TRACING}/events/cxl/cxl_general_media/enable"
     t.guest.sh("modprobe cxl_dc_record")
     memdev = t.guest.memdev()

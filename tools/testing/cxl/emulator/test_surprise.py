@@ -14,8 +14,8 @@ from lending import (ask_back, dc_region, device_base, extent_at, lend,
                      take_back)
 from test_remembered import HOME, ON_NODE, loan, plug
 from testlib import check, check_equal, test
-from users import (Keeper, Victim, bind_to, forget_ids, unbind_from,
-                   wait_in)
+from users import (Keeper, Victim, bind_to, dc_events, forget_ids, listen,
+                   unbind_from, wait_in)
 
 BUS = "/sys/bus/cxl/drivers"
 PCI = "/sys/bus/pci"
@@ -472,7 +472,10 @@ def surprise_region_with_system_ram(t):
     keeper = Keeper(t.guest, f"node:{node}", ON_NODE)
     place = device_base(t, lent.region) + HOME[0]
     begin = len(t.vm.log())
+    listen(t.guest)
     unbind(t, "cxl_region", lent.region.name)
+    check_equal([event for event, *extent in dc_events(t.guest)
+                 if extent == list(HOME)], ["release-request"], "events of it")
     check_equal(keeper.look(), "intact", "the process's memory")
     check_equal(t.guest.extents(), [], "extents")
     check_equal(t.guest.device_ranges(), [(place, HOME[1])],

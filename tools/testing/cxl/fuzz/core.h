@@ -178,7 +178,8 @@ int core_publish(struct cxl_extents *extents, struct cxl_allocation *alloc);
 int core_withdraw(struct cxl_extents *extents, struct cxl_allocation *alloc);
 int core_kill(struct cxl_extents *extents, struct cxl_allocation *alloc);
 void core_narrow(struct cxl_extents *extents, struct cxl_allocation *alloc);
-void core_remove(struct cxl_extents *extents, struct cxl_allocation *alloc);
+void core_remove(struct cxl_extents *extents, struct cxl_allocation *alloc,
+		 bool left);
 void core_invalidate(struct cxl_extents *extents,
 		     struct cxl_extent_window *window);
 void core_dax_check_released(struct core *core, const struct range *range);

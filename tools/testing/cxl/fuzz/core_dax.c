@@ -161,13 +161,14 @@ void core_narrow(struct cxl_extents *extents, struct cxl_allocation *alloc)
 }
 
 /* What is in use may only be removed when its region goes */
-void core_remove(struct cxl_extents *extents, struct cxl_allocation *alloc)
+void core_remove(struct cxl_extents *extents, struct cxl_allocation *alloc,
+		 bool left)
 {
 	struct core_object *object = alloc->realized;
 
 	if (!object)
 		return;
-	FUZZ_CHECK(object->state != CORE_PUBLISHED || object->asked,
+	FUZZ_CHECK(object->state != CORE_PUBLISHED || (object->asked && left),
 		   "removed without being withdrawn");
 	free_object(alloc);
 }
