@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,10 +14,13 @@
 
 static int run_modprobe(const char *module)
 {
+	sigset_t none;
 	int status;
 	pid_t pid = fork();
 
 	if (!pid) {
+		sigemptyset(&none);	/* may be ended, whatever dcd waits for */
+		sigprocmask(SIG_SETMASK, &none, NULL);
 		execlp("modprobe", "modprobe", module, NULL);
 		_exit(127);
 	}

@@ -64,12 +64,13 @@ static int too_small(const struct dax_device *dev)
 
 static int bind_kmem(const struct dax_device *dev)
 {
-	int rc = bind_dax(dev->name, "kmem");
+	int rc;
 
+	if (need_driver("kmem"))
+		return -1;
+	rc = bind_dax(dev->name, "kmem");
 	if (!rc)
 		return 0;
-	if (!strcmp(dev->driver, "device_dax"))
-		bind_dax(dev->name, dev->driver);
 	if (rc == -EINVAL || rc == -ENODEV)
 		return too_small(dev);
 	return error("kmem does not take %s: %s; the kernel log says more",
@@ -100,7 +101,8 @@ static int check_wanted(const struct region *region,
 /*
  * Where the system brings up new memory by itself, as distributions have it,
  * the kernel may have put something there for good before it is made movable.
- * So the policy is the one that is wanted for as long as kmem binds.
+ * So the policy is the one that is wanted for as long as kmem binds, or is loaded,
+ * when it takes what has no driver.
  */
 static int bind_with_policy(const struct dax_device *dev, const char *wanted)
 {
@@ -112,13 +114,26 @@ static int bind_with_policy(const struct dax_device *dev, const char *wanted)
 		strcmp(policy, "offline") && strcmp(policy, wanted);
 	rc = other ? sysfs_write(wanted, POLICY) : 0;
 	if (rc)
-		return error("%s can't be set: %s", POLICY, strerror(-rc));
-	if (need_driver("kmem") || unbind_dax(dev))
-		rc = -1;
+		rc = error("%s can't be set: %s", POLICY, strerror(-rc));
 	else
 		rc = bind_kmem(dev);
+	if (rc && !strcmp(dev->driver, "device_dax"))
+		bind_dax(dev->name, dev->driver);
 	if (other && sysfs_write(policy, POLICY))
-		note("%s was %s before", POLICY, policy);
+		rc = error("%s was %s before, and is not now", POLICY, policy);
+	return rc;
+}
+
+/* Who ends the command, by Ctrl-C or so, has the policy as it was nevertheless */
+static int bind_undisturbed(const struct dax_device *dev, const char *wanted)
+{
+	sigset_t all, before;
+	int rc;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+	rc = bind_with_policy(dev, wanted);
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	return rc;
 }
 
@@ -131,7 +146,9 @@ static int make_ram(const struct params *params, const struct region *region,
 		return 0;
 	if (!params->force && (check_wanted(region, dev) || check_unused(dev)))
 		return -1;
-	return bind_with_policy(dev, wanted);
+	if (unbind_dax(dev))	/* waits for whatever is pinned */
+		return -1;
+	return bind_undisturbed(dev, wanted);
 }
 
 static int do_online(const struct params *params, const struct region *region,
@@ -180,10 +197,8 @@ static int do_offline(const struct params *params, const struct region *region,
 	if (rc || unbind_dax(dev) || need_driver("device_dax"))
 		return -1;
 	rc = bind_dax(dev->name, "device_dax");
-	if (rc)
-		note("device_dax does not take %s: %s", dev->name,
-		     strerror(-rc));
-	return 0;
+	return rc ? error("device_dax does not take %s: %s", dev->name,
+			  strerror(-rc)) : 0;
 }
 
 int cmd_offline(const struct params *params, const char *arg)

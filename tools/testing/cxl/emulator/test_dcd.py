@@ -451,6 +451,30 @@ def dcd_online_against_the_policy(t):
 
 
 @test()
+def dcd_online_broken_off(t):
+    """Who ends 'dcd online' while it has changed the policy finds it as it was."""
+    dcd, region = lent(t, HOME)
+    dcd.ok("claim 0")
+    t.guest.write(POLICY, "online")
+    try:
+        t.guest.sh("mkdir /tmp/ending; cd /tmp/ending; { echo '#!/bin/sh'; "
+                   f"echo 'cat {POLICY} >policy; kill -TERM $PPID'; "
+                   "echo exec $(command -v modprobe) '\"$@\"'; } >modprobe; "
+                   "chmod +x modprobe; ! PATH=/tmp/ending:$PATH "
+                   f"dcd online {region.seed}")
+        check_equal(t.guest.read("/tmp/ending/policy"), "online_movable",
+                    "policy when it was ended")
+        check_equal(t.guest.read(POLICY), "online", "policy")
+    finally:
+        t.guest.write(POLICY, "offline")
+    made, = dcd.json(f"list -d {region.seed}")["devices"]
+    check_equal(made["memory"], "online_movable", "memory")
+    dcd.ok(f"offline {region.seed}")
+    dcd.ok(f"free {region.seed}")
+    t.guest.sh("rm -r /tmp/ending; rmmod kmem")
+
+
+@test()
 def dcd_free_by_force(t):
     """--force frees system RAM, too, wherever the system's own policy has put
     it."""
