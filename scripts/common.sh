@@ -68,7 +68,8 @@ ticker() {
 }
 
 # step LOG TITLE COMMAND...: run quietly into $BUILD/log/LOG.log; print one line
-# with the time it took, or the end of the log when it fails.
+# with the time it took, or the end of the log when it fails. `set -e` is off in it: a
+# COMMAND that is a function of ours has && between its commands.
 step() {
 	local log=$BUILD/log/$1.log title=$2 start=$SECONDS rc=0
 

@@ -4,7 +4,7 @@
 The archive is written here, byte by byte, so that neither root nor cpio nor a
 distribution image is needed: busybox, the kernel's modules, the test programs,
 the command dcd and one init script are all there is in the guest. The usual one has
-cxl and daxctl of this machine besides.
+cxl and daxctl besides, of this machine or as scripts/unpack-tools has them.
 """
 
 import gzip
@@ -27,8 +27,7 @@ MODULE_INDEXES = ("modules.dep", "modules.alias", "modules.symbols",
                   "modules.alias.bin", "modules.symbols.bin",
                   "modules.builtin.bin", "modules.builtin.alias.bin")
 
-# Debian's packages; cxl is one of its own in Debian 13, which ndctl brings along.
-OTHER_TOOLS = {"cxl": "ndctl", "daxctl": "daxctl"}
+OTHER_TOOLS = ("cxl", "daxctl")
 
 
 class SetupError(Exception):
@@ -146,41 +145,44 @@ def is_static(program):
                pt_interp for i in range(count))
 
 
-def installed(name, package):
-    """The path of a program of this machine."""
-    path = shutil.which(name, path=os.environ.get("PATH", "") + ":/bin:/usr/bin")
+def installed(name, advice, more=""):
+    """The path of a program of this machine, or of another directory."""
+    path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/bin:/usr/bin:{more}")
     if not path:
-        raise SetupError(f"no {name} found: install {package}")
+        raise SetupError(f"no {name} found: {advice}")
     return path
 
 
 def add_busybox(archive):
     """Add the static busybox; init makes the links to its applets."""
-    busybox = installed("busybox", "busybox-static")
+    busybox = installed("busybox", "install busybox-static")
     program = Path(busybox).read_bytes()
     if not is_static(program):
         raise SetupError(f"{busybox} is not static: install busybox-static")
     archive.file("bin/busybox", program, 0o755)
 
 
-def libraries(program):
-    """What the dynamic loader maps for a program, itself included."""
+def libraries(program, unpacked):
+    """What the dynamic loader maps for a program, itself included; first from what was
+    unpacked."""
+    path = ":".join(str(found) for found in unpacked.glob("**/lib/*-linux-gnu"))
     result = subprocess.run(["ldd", program], capture_output=True, text=True,
-                            check=False)
+                            check=False, env={**os.environ, "LD_LIBRARY_PATH": path})
     if result.returncode or "not found" in result.stdout:
         raise SetupError(f"ldd {program}: {result.stdout}{result.stderr}")
     return re.findall(r"^\t(?:\S+ => )?(/\S+) \(", result.stdout, re.MULTILINE)
 
 
-def add_other_tools(archive):
+def add_other_tools(archive, unpacked):
     """Add the tools of other packages, for test_tools.py."""
     needed = set()
-    for name, package in OTHER_TOOLS.items():
-        program = installed(name, package)
+    for name in OTHER_TOOLS:
+        program = installed(name, "run `make setup`", unpacked / "usr/bin")
         archive.file(f"tools/{name}", Path(program).read_bytes(), 0o755)
-        needed.update(libraries(program))
+        needed.update(libraries(program, unpacked))
     for path in sorted(needed):
-        archive.file(path.lstrip("/"), Path(path).read_bytes(), 0o755)
+        archive.file(path.removeprefix(str(unpacked)).lstrip("/"),
+                     Path(path).read_bytes(), 0o755)
 
 
 def add_modules(archive, modroot):
@@ -209,7 +211,7 @@ def build_initramfs(build, modroot, target, others=False):
     add_tools(archive, build)
     add_dcd(archive, build)
     if others:
-        add_other_tools(archive)
+        add_other_tools(archive, build / "tools")
     add_modules(archive, build / modroot)
     archive.file("init", (GUEST_SOURCES / "init").read_bytes(), 0o755)
     target.parent.mkdir(parents=True, exist_ok=True)
