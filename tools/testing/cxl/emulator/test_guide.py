@@ -7,6 +7,7 @@ and must print what the guide shows. Those of cxl and daxctl are in test_tools.p
 
 import re
 
+from command import Watcher
 from guest import CXL, DAX, Region, seed_device
 from lending import dc_region, lend
 from testlib import check, check_equal, test
@@ -65,6 +66,14 @@ class Reader:
         words = sorted(map(re.escape, self.names), key=len, reverse=True)
         return re.sub(rf"\b(?:{'|'.join(words)})\b",
                       lambda word: self.names[word[0]], text)
+
+    def watch(self, command, expected, happen):
+        """Run `dcd watch` and have something happen; compare what it prints."""
+        watcher = Watcher(self.t.guest, command.removeprefix("dcd watch "))
+        happen()
+        check_equal(watcher.status(), 0, f"status of {command}")
+        check_equal([self.t.guest.read(f"{watcher.output}.said"), *watcher.lines()],
+                    [self.translate(line) for line in expected], command)
 
     def type(self, command, expected):
         """Run a command; compare what it prints, if the guide shows anything."""
@@ -128,7 +137,8 @@ def guide_in_short(t):
     summary, = blocks("In short")
     for command, expected in summary:
         if command.startswith("dcd watch"):
-            lend(t, reader.region, LENT[:1])    # what it waits for
+            reader.watch(command, expected,
+                         lambda: lend(t, reader.region, LENT[:1]))
         else:
             reader.type(command, expected)
     t.guest.sh("rmmod kmem")

@@ -211,6 +211,7 @@ def plain_device_kmem(t):
     t.guest.until("kmem", lambda: t.guest.exists(driver))
     check_equal(t.guest.sh(f"basename $(readlink {driver})"), "kmem",
                 "driver of an ordinary region")
+    check("System RAM (kmem)" in t.guest.read("/proc/iomem"), "no system RAM")
     t.guest.sh(f"echo {region.seed} > /sys/bus/dax/drivers/kmem/unbind")
     t.guest.sh("rmmod kmem")
 

@@ -190,7 +190,7 @@ def check_dead(t, go):
 @test(machine="mock")
 def surprise_mock_region_comes(t):
     """A region comes while a chain is open: it takes over what the device
-    lists, the chain goes on, and is taken when it ends (pitfall 8)."""
+    lists, the chain goes on, and is taken when it ends."""
     mock = empty(t, 1)
     for held in (FREE, CLAIMED):
         mock.do("account", f"+{held}")
