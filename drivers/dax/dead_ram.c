@@ -100,24 +100,29 @@ static void __maybe_unused note_taken(unsigned long pfn)
 #endif
 
 /*
- * memory_failure() may flag a page, and come too late to take it: somebody got what
- * was @free, or it was let go, and the kernel has it now. A kernel without hwpoison
- * leaves what is in use where it is.
+ * Hand a page to memory_failure(), with a reference that goes with it if @used: so
+ * nobody else gets the page in between. A kernel without hwpoison leaves what is in
+ * use where it is.
  */
-static void poison(struct dead_ram *ram, unsigned long pfn, bool free)
+static void poison(struct dead_ram *ram, struct page *page, bool used)
 {
 #ifdef CONFIG_MEMORY_FAILURE
-	int rc = memory_failure(pfn, 0);
-	struct page *page = pfn_to_online_page(pfn);
-	/* it may be content with a page that is pinned. One reference is its own. */
-	bool shared = page && page_ref_count(page) > 1;
+	unsigned long pfn = page_to_pfn(page);
+	bool lru = PageLRU(page);
+	int rc = memory_failure(pfn, used ? MF_COUNT_INCREASED : 0);
 
 	ram->poisoned++;
-	if (rc || shared)
+	page = pfn_to_online_page(pfn);
+	/* it may be content with a page that is pinned. One reference is its own. */
+	if (rc || (page && page_ref_count(page) > 1))
 		ram->kept++;
-	/* the pin may have gone since, but not the kernel has got anonymous memory */
-	if (!rc || (page && !free && (shared || PageAnon(page))))
+	/* it keeps the reference when it can't take the page from all who have it */
+	if (!rc || (page && used && rc == -EBUSY && !PageCompound(page) &&
+		    (lru || !page_folio(page)->mapping)))
 		note_taken(pfn);
+#else
+	if (used)
+		put_page(page);
 #endif
 }
 
@@ -140,6 +145,23 @@ static bool is_free(struct page *page)
 	       (PageBuddy(page) || !page_has_type(page));
 }
 
+/* Whoever has the page keeps it until it is taken, or nobody has it any more */
+static void poison_used(struct dead_ram *ram, struct page *page)
+{
+	struct folio *folio = page_folio(page);
+
+	if (!folio_try_get(folio)) {
+		/* a huge page that nobody has */
+		if (folio_test_hugetlb(folio))
+			poison(ram, page, false);
+		return;
+	}
+	if (page_folio(page) == folio && is_of_user(page))
+		poison(ram, page, true);
+	else
+		folio_put(folio);
+}
+
 /* Poison what user space has of @range, or, with @all, what is free as well */
 static void poison_range(struct dead_ram *ram, const struct range *range,
 			 bool all)
@@ -148,34 +170,39 @@ static void poison_range(struct dead_ram *ram, const struct range *range,
 
 	for (unsigned long pfn = PHYS_PFN(range->start); pfn < end; pfn++) {
 		struct page *page;
-		bool free;
 
 		cond_resched();
 		if (signal_pending(current))
 			return;
 		page = pfn_to_online_page(pfn);
-		if (!page || PageHWPoison(page))
+		if (!page || is_page_hwpoison(page))
 			continue;
-		free = is_free(page);
-		if (free ? all : is_of_user(page))
-			poison(ram, pfn, free);
+		if (!is_free(page)) {
+			if (is_of_user(page))
+				poison_used(ram, page);
+		} else if (all) {
+			poison(ram, page, false);
+		}
 	}
 }
 
 #if IS_ENABLED(CONFIG_MEMORY_HOTREMOVE)
-/* Neither a user nor the page cache has it. Anonymous memory keeps its ->mapping. */
+/*
+ * Nobody but memory_failure() has it, neither a user nor the page cache. Anonymous
+ * memory keeps its ->mapping: that can't be a page which the kernel has for itself.
+ */
 static bool is_taken(const struct lost_ram *lost, struct page *page)
 {
+	unsigned long nr = page_to_pfn(page) - PHYS_PFN(lost->range.start);
 	struct folio *folio = page_folio(page);
 
-	if (!test_bit(page_to_pfn(page) - PHYS_PFN(lost->range.start),
-		      lost->taken))
-		return false;
 	if (!PageHWPoison(page) || page_ref_count(page) != 1 ||
 	    folio_test_large(folio) || page_has_type(page))
 		return false;
-	return !folio_test_lru(folio) && !folio_mapped(folio) &&
-	       (folio_test_anon(folio) || !folio->mapping);
+	if (folio_test_lru(folio) || folio_mapped(folio))
+		return false;
+	return folio_test_anon(folio) ||
+	       (!folio->mapping && test_bit(nr, lost->taken));
 }
 
 /* No page is in a list of a processor, nor goes there */
@@ -185,7 +212,9 @@ static bool in_use(const struct lost_ram *lost, struct page *page)
 
 	if (page_ref_count(page))
 		return !is_taken(lost, page);
-	if (is_free_buddy_page(page) || folio_test_hugetlb(folio))
+	if (folio_test_hugetlb(folio))
+		return folio_ref_count(folio);
+	if (is_free_buddy_page(page))
 		return false;
 	/* no references are counted of slab, or not yet when it is being allocated */
 	return page_has_type(&folio->page) || !PageHWPoison(page);

@@ -426,7 +426,7 @@ def dcd_online(t):
     t.guest.sh("rmmod kmem")
 
 
-@test()
+@test(fresh=True)
 def dcd_online_against_the_policy(t):
     """Where new memory goes online by itself, as Debian has it, the kernel has none
     of it for its own, not even for a moment; and the policy is what it was."""
@@ -442,7 +442,7 @@ def dcd_online_against_the_policy(t):
     made, = dcd.json(f"list -d {region.seed}")["devices"]
     check_equal(made["memory"], "online_movable", "memory")
     end = t.vm.mark_log("online")
-    # All of the machine's own memory is below: DMA32.
+    # All of the machine's own memory is below: DMA32. No other test made that differ.
     check("Policy zone: Normal" not in t.vm.log()[begin:end],
           "the kernel had the memory for its own")
     dcd.ok(f"offline {region.seed}")
