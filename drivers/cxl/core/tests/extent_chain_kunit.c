@@ -156,20 +156,6 @@ static const struct refusal_case overlap_cases[] = {
 
 KUNIT_ARRAY_PARAM_DESC(overlap, overlap_cases, name);
 
-static void expect_refused(struct fake *fake, enum cxl_extent_reason reason,
-			   u64 nr)
-{
-	const u64 *refused = fake->extents.stats.refused;
-	u64 sum = 0;
-
-	KUNIT_EXPECT_EQ_MSG(fake->test, refused[reason], nr, "%s",
-			    cxl_extent_reason_str(reason));
-	for (int i = 0; i < CXL_EXTENT_NR_REASONS; i++)
-		sum += refused[i];
-	KUNIT_EXPECT_EQ(fake->test, sum, nr);
-	FAKE_EXPECT_COUNT(fake, FAKE_REPORT, nr);
-}
-
 static struct cxl_extent_record refusal_record(const struct refusal_case *param)
 {
 	return (struct cxl_extent_record) {
@@ -196,7 +182,7 @@ static void refused_between_good_ones(struct kunit *test)
 	FAKE_EXPECT_COUNT(fake, FAKE_RESPOND, 1);
 	FAKE_EXPECT_NAMED(fake, FAKE_RESPOND, 1, { 20, 2 }, { 22, 2 });
 	FAKE_EXPECT_HELD(fake, { 20, 2 }, { 22, 2 }, { 500, 4 });
-	expect_refused(fake, param->reason, 1);
+	FAKE_EXPECT_REFUSED(fake, param->reason, 1);
 	fake_check(fake);
 }
 
@@ -220,7 +206,7 @@ static void refused_alone(struct kunit *test)
 	FAKE_EXPECT_NAMED_NONE(fake, FAKE_RESPOND, 1);
 	FAKE_EXPECT_COUNT(fake, FAKE_PREPARE, 0);
 	FAKE_EXPECT_HELD(fake, { 500, 4 });
-	expect_refused(fake, param->reason, 1);
+	FAKE_EXPECT_REFUSED(fake, param->reason, 1);
 	fake_check(fake);
 }
 
@@ -234,7 +220,7 @@ static void sharable_partition(struct kunit *test)
 	fake_offer(fake, 1, 1, false);
 	FAKE_EXPECT_COUNT(fake, FAKE_RESPOND, 1);
 	FAKE_EXPECT_NAMED_NONE(fake, FAKE_RESPOND, 1);
-	expect_refused(fake, CXL_EXTENT_UNTAGGED, 2);
+	FAKE_EXPECT_REFUSED(fake, CXL_EXTENT_UNTAGGED, 2);
 	fake_check(fake);
 
 	record.seq = 1;
@@ -278,7 +264,7 @@ static void no_resources_for_one(struct kunit *test)
 	fake_offer(fake, 1, 1, false);
 	FAKE_EXPECT_COUNT(fake, FAKE_RESPOND, 1);
 	FAKE_EXPECT_NAMED(fake, FAKE_RESPOND, 1, { 3, 1 }, { 1, 1 });
-	expect_refused(fake, CXL_EXTENT_NO_RESOURCES, 1);
+	FAKE_EXPECT_REFUSED(fake, CXL_EXTENT_NO_RESOURCES, 1);
 	fake_check(fake);
 }
 
@@ -317,7 +303,7 @@ static void two_regions_in_two_partitions(struct kunit *test)
 	FAKE_EXPECT_NAMED(fake, FAKE_RESPOND, 1, { FAKE_PART1 + 1, 1 },
 			  { 1, 1 }, { FAKE_PART1, 1 }, { 0, 1 });
 	FAKE_EXPECT_COUNT(fake, FAKE_INVALIDATE, 2);
-	expect_refused(fake, CXL_EXTENT_NO_REGION, 1);
+	FAKE_EXPECT_REFUSED(fake, CXL_EXTENT_NO_REGION, 1);
 	fake_check(fake);
 
 	fake_unmap(fake, 1);
@@ -408,7 +394,7 @@ static void timeout(struct kunit *test)
 	fake_expire(fake, fake->extents.chain.last + time);
 	FAKE_EXPECT_COUNT(fake, FAKE_RESPOND, 1);
 	FAKE_EXPECT_NAMED_NONE(fake, FAKE_RESPOND, 1);
-	expect_refused(fake, CXL_EXTENT_CHAIN_TIMEOUT, 1);
+	FAKE_EXPECT_REFUSED(fake, CXL_EXTENT_CHAIN_TIMEOUT, 1);
 	fake_check(fake);
 
 	fake_expire(fake, fake->extents.chain.last + 2 * time);

@@ -330,6 +330,8 @@ void fake_expect_layout(struct fake *fake, int line, unsigned int tag,
 			const struct fake_blocks *want, unsigned int nr);
 void fake_expect_reason(struct fake *fake, int line,
 			enum cxl_extent_reason reason, u64 nr);
+void fake_expect_refused(struct fake *fake, int line,
+			 enum cxl_extent_reason reason, u64 nr);
 void fake_expect_tags_free(struct kunit *test);
 void fake_check(struct fake *fake);
 
@@ -371,6 +373,10 @@ do {									\
 /* So many extents and records were not taken for this reason since fake_new() */
 #define FAKE_EXPECT_REASON(fake, reason, nr)				\
 	fake_expect_reason(fake, __LINE__, reason, nr)
+
+/* So many, for this reason only, and each was reported since fake_forget_calls() */
+#define FAKE_EXPECT_REFUSED(fake, reason, nr)				\
+	fake_expect_refused(fake, __LINE__, reason, nr)
 
 /* extent_fake_ops.c: the device */
 extern const struct cxl_extent_ops fake_extent_ops;

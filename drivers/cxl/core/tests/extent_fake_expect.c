@@ -120,6 +120,18 @@ void fake_expect_reason(struct fake *fake, int line,
 			    "line %d: %s", line, cxl_extent_reason_str(reason));
 }
 
+void fake_expect_refused(struct fake *fake, int line,
+			 enum cxl_extent_reason reason, u64 nr)
+{
+	u64 sum = 0;
+
+	fake_expect_reason(fake, line, reason, nr);
+	for (int i = 0; i < CXL_EXTENT_NR_REASONS; i++)
+		sum += fake->extents.stats.refused[i];
+	KUNIT_EXPECT_EQ_MSG(fake->test, sum, nr, "line %d", line);
+	fake_expect_count(fake, line, FAKE_REPORT, nr);
+}
+
 /* With no other device: nothing keeps the tags of these tests alive */
 void fake_expect_tags_free(struct kunit *test)
 {

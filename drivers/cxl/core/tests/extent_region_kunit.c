@@ -14,8 +14,7 @@ static void no_region_at_all(struct kunit *test)
 		fake_offer(fake, i, 1, i < 7);
 	FAKE_EXPECT_COUNT(fake, FAKE_RESPOND, 1);
 	FAKE_EXPECT_NAMED_NONE(fake, FAKE_RESPOND, 1);
-	KUNIT_EXPECT_EQ(test, 8,
-			fake->extents.stats.refused[CXL_EXTENT_NO_REGION]);
+	FAKE_EXPECT_REFUSED(fake, CXL_EXTENT_NO_REGION, 8);
 	fake_check(fake);
 }
 

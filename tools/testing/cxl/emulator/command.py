@@ -72,8 +72,11 @@ class Watcher:
         self.output = f"/tmp/watch.{words.replace(' ', '')}"
         guest.sh(f"(dcd watch {words} >{self.output} 2>{self.output}.said; "
                  f"echo $? >{self.output}.status) &")
-        guest.until("dcd watch", lambda: "watching" in guest.read(
-            f"{self.output}.said"))
+        guest.until("dcd watch", lambda: "watching" in self.said())
+
+    def said(self):
+        """What it has said besides: on standard error."""
+        return self.guest.read(f"{self.output}.said")
 
     def wait(self, count):
         """The first lines, when there are so many."""

@@ -165,10 +165,14 @@ class Guest:
             return error.errno
         return None
 
+    def begin(self, command, output="/dev/null"):
+        """Run a program in the background; the process."""
+        return int(self.sh(f"{command} </dev/null >{output} 2>&1 & echo $!"))
+
     def begin_write(self, path, value):
         """Write an attribute in the background, for that may take long; the process
         that does it."""
-        return self.sh(f"attr {path} {value} >/dev/null 2>&1 & echo $!")
+        return self.begin(f"attr {path} {value}")
 
     def wait_end(self, what, pid, timeout=10):
         """Wait until a process is gone; `what` is for the error message."""
@@ -494,12 +498,10 @@ class DaxDevice:
     def hold(self, length, node=None):
         """Keep the device's memory mapped, by another node of it if that is named;
         returns the process id, for let_go()."""
-        pid = self.guest.sh(f"dcdmem hold {node or self.node} {length} "
-                            f"</dev/null >/tmp/held.{self.name} 2>&1 & "
-                            "echo $!")
-        self.guest.until("the holder", lambda: "held" in self.guest.read(
-            f"/tmp/held.{self.name}"))
-        return int(pid)
+        output = f"/tmp/held.{self.name}"
+        pid = self.guest.begin(f"dcdmem hold {node or self.node} {length}", output)
+        self.guest.until("the holder", lambda: "held" in self.guest.read(output))
+        return pid
 
     def let_go(self, pid):
         """End the process that hold() started."""

@@ -30,6 +30,9 @@ TAGGED = (BASE + 256 * MIB, 64 * MIB)
 POWER_ON_TAG = "deadbeef-cafe-baad-f00d-fedcba987654"
 NULL_TAG = str(uuid.UUID(int=0))
 
+# A mailbox whose payload has room for one record.
+ONE_RECORD = 256
+
 # Return codes of mailbox commands.
 INVALID_INPUT = 2
 INTERNAL_ERROR = 4

@@ -380,7 +380,8 @@ def offer_tail_of_a_refused_chain(t):
 @test(machine="mock")
 def offer_nothing_of_a_refused_response(t):
     """A response that fails, in the first part or in a later one, leaves
-    nothing in sysfs or DAX, no matter what the device has processed; the tags are free again."""
+    nothing in sysfs or DAX, no matter what the device has processed; the tags are
+    free again."""
     mock = Mock(t.guest, 7)
     mock.set_mailbox(256)
     mock, region = lender(t, 7)

@@ -689,8 +689,7 @@ class KernelPage:
         event = f"{TRACING}/events/kmem/mm_page_alloc/enable"
         guest.sh(f"echo > {TRACING}/trace")
         guest.write(event, 1)
-        self.pid = int(guest.sh(f"kernelpage {node} </dev/null >{self.output} 2>&1 & "
-                                "echo $!"))
+        self.pid = guest.begin(f"kernelpage {node}", self.output)
         guest.until("the kernel's page", lambda: "kept" in guest.read(self.output))
         guest.write(event, 0)
 

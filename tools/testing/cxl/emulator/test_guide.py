@@ -72,7 +72,7 @@ class Reader:
         watcher = Watcher(self.t.guest, command.removeprefix("dcd watch "))
         happen()
         check_equal(watcher.status(), 0, f"status of {command}")
-        check_equal([self.t.guest.read(f"{watcher.output}.said"), *watcher.lines()],
+        check_equal([watcher.said(), *watcher.lines()],
                     [self.translate(line) for line in expected], command)
 
     def type(self, command, expected):

@@ -11,7 +11,7 @@ import time
 import uuid
 
 from guest import REGION_DRIVER
-from mock import (BASE, INTERNAL_ERROR, NULL_TAG, REFUSAL, RELEASE, Mock,
+from mock import (BASE, INTERNAL_ERROR, NULL_TAG, ONE_RECORD, REFUSAL, RELEASE, Mock,
                   event_record)
 from test_allocations import TAG_A, at, empty, expect_held, lender
 from test_mock import (BLOCK, blocks, counted, ranges, statistics, uptime,
@@ -189,9 +189,6 @@ def mock_failures_are_logged(t):
 
 
 # The device's log: what is read, cleared, and acted on ------------------------
-
-# A mailbox whose payload has room for one record.
-ONE_RECORD = 256
 
 # So many records the driver reads in a row before it takes a rest.
 IN_A_ROW = 256

@@ -9,7 +9,7 @@ from guest import CXL, REGION_DRIVER, Refused, parse_counters, seed_device
 from lending import dc_region, extent_at, take_back
 from mock import (ADD, BASE, DEBUGFS, DEVICES, INTERNAL_ERROR,
                   INVALID_ADDRESS, INVALID_INPUT, INVALID_LENGTH,
-                  INVALID_LIST, NULL_TAG, POWER_ON_TAG, RECORD, REFUSAL,
+                  INVALID_LIST, NULL_TAG, ONE_RECORD, POWER_ON_TAG, RECORD, REFUSAL,
                   RELEASE, RETRY, TAGGED, UNTAGGED, Held, Mock, dynamic_regions,
                   event_record, load_mock)
 from test_forced import check_dead
@@ -383,8 +383,8 @@ echo $found""", 60))
 @test(machine="mock")
 def mock_offer_while_extents_are_listed(t):
     """A chain that comes while the driver reads what the device lists for a region
-    waits for its turn and is accepted; one that comes before is accepted or refused
-   . Both sides agree each time."""
+    waits for its turn and is accepted; one that comes before is accepted or
+    refused. Both sides agree each time."""
     mock = Mock(t.guest, 7)
     mock.set_mailbox(256)
     region = mock.create_region()
@@ -760,7 +760,7 @@ def open_and_stuck(t):
     """A device with a chain open of which the head was cleared, and nothing can be
     cleared any more; it has no region."""
     mock = Mock(t.guest, 2)
-    mock.set_mailbox(256)       # one record at a time
+    mock.set_mailbox(ONE_RECORD)
     mock.clear()
     mock.fail("0101", INTERNAL_ERROR, 1, "after")
     mock.fail("0101", INTERNAL_ERROR, times=100)
@@ -792,7 +792,7 @@ def mock_open_chain_times_out(t):
                  "refused (chain timed out)": 1, "command 0100h": 1,
                  "command 0101h": 1, "command 4802h": 1}, "statistics")
     end = t.vm.mark_log("answered")
-    check_equal(re.findall(rf"extent DPA {BASE:#x} .*: chain timed out",
+    check_equal(re.findall(rf"cxl_mem\.\d: (extent DPA {BASE:#x} .*: chain timed out)",
                            t.vm.log()[log:end]),
                 [f"extent DPA {BASE:#x} length {BLOCK:#x} tag {NULL_TAG}: "
                  "chain timed out"], "the log")

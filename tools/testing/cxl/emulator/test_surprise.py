@@ -318,7 +318,7 @@ def surprise_open_across_binds(t):
     device.bind()
     owner = t.guest.sh(f"sleep 600 <>{device.node} >/dev/null 2>&1 & echo $!")
     keeper = Keeper(t.guest, device.node, BLOCK)
-    mapper = t.guest.sh(f"dcdmem remap {device.node} >/tmp/mapper 2>&1 & echo $!")
+    mapper = t.guest.begin(f"dcdmem remap {device.node}", "/tmp/mapper")
     t.guest.until("a mapper", lambda: t.guest.read("/tmp/mapper") == "held")
     device.unbind()
     check_equal(keeper.look(), "SIGBUS", "a mapping without a driver")

@@ -18,8 +18,7 @@ class Keeper:
         """what: a device node, or "node:1" for memory of a NUMA node."""
         self.guest = guest
         self.output = f"/tmp/keep.{what.replace('/', '.')}"
-        self.pid = int(guest.sh(f"keep {what} {length} </dev/null "
-                                f">{self.output} 2>&1 & echo $!"))
+        self.pid = guest.begin(f"keep {what} {length}", self.output)
         guest.until(f"a user of {what}", lambda: self._said() == ["kept"])
 
     def _said(self):
@@ -53,8 +52,7 @@ class Victim:
     def __init__(self, t, name, *arguments):
         self.guest, self.path = t.guest, f"/tmp/victim.{name}"
         words = " ".join(str(argument) for argument in arguments)
-        self.pid = int(t.guest.sh(
-            f"victim {words} </dev/null >{self.path} 2>&1 & echo $!"))
+        self.pid = t.guest.begin(f"victim {words}", self.path)
         t.guest.until(f"victim {words}", lambda: "ready" in self.said(), 60)
 
     def said(self):
